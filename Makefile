@@ -1,0 +1,42 @@
+# One target per chore, the same for people and CI. Needs Python 3.11 or newer, and make.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+
+.PHONY: help demo test lint types format wheel clean
+
+help: ## what there is to make
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: $(VENV)/.installed ## run a real job against the embedded API, without a key
+	@sh tests/demo.sh $(BIN)/batchrun
+
+test: $(VENV)/.installed-dev ## the whole test suite
+	$(BIN)/python -m pytest -n 2
+
+lint: $(VENV)/.installed-dev ## style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed-dev ## types, tests included
+	$(BIN)/mypy
+
+format: $(VENV)/.installed-dev ## put the code in form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+wheel: $(VENV)/.installed-dev ## build the wheel, and run the demo's job from it in a clean environment
+	@sh tests/wheel.sh $(BIN)/python
+
+clean: ## remove what was made here
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/.installed: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	touch $@
+
+$(VENV)/.installed-dev: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,parquet]'
+	touch $@ $(VENV)/.installed

@@ -1,0 +1,47 @@
+"""make for LLM batches: a declarative runner for the Anthropic Message Batches API.
+
+    from batchrun import BatchesClient, run_job
+
+What is heavy is imported when it is first asked for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from batchrun.client import BatchesClient
+    from batchrun.errors import ApiError, BatchrunError
+    from batchrun.jobs import Outcome, run_job
+    from batchrun.model import Batch, BatchPage, RequestCounts, Result
+
+__all__ = [
+    "ApiError",
+    "Batch",
+    "BatchPage",
+    "BatchesClient",
+    "BatchrunError",
+    "Outcome",
+    "RequestCounts",
+    "Result",
+    "__version__",
+    "run_job",
+]
+
+_HOMES = {
+    "batchrun.client": ("BatchesClient",),
+    "batchrun.errors": ("ApiError", "BatchrunError"),
+    "batchrun.jobs": ("Outcome", "run_job"),
+    "batchrun.model": ("Batch", "BatchPage", "RequestCounts", "Result"),
+}
+
+
+def __getattr__(name: str) -> object:
+    import importlib
+
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(importlib.import_module(home), name)
+    raise AttributeError(f"module 'batchrun' has no attribute {name!r}")

@@ -1,0 +1,118 @@
+"""The command line: a table of commands, imported when called, and the one error boundary."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from batchrun import __version__
+from batchrun.errors import BatchrunError, ExitCode, Interrupted
+
+COMMANDS = {
+    "init": "write a spec that runs",
+    "validate": "check a spec and its data; sends nothing",
+    "plan": "show what a run would submit and cost; sends nothing",
+    "run": "submit, wait, download: whatever is left to do",
+    "status": "how jobs stand, and which need a person",
+    "cancel": "cancel what is under way; keep what was answered",
+    "retry": "try failed, canceled and refused work again",
+    "adopt": "name the batch that belongs to a held shard",
+    "resubmit": "submit a held shard again, accepting that it may cost twice",
+    "batches": "every call of the Message Batches API",
+    "simulate": "serve the API on loopback, without a key",
+    "schema": "print a JSON Schema",
+}
+
+
+class _Commands(click.Group):
+    """Imports a command when it is asked for: start-up stays fast whatever the commands need."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"batchrun.commands.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            hint = f" Did you mean '{near[0]}'?" if near else ""
+            ctx.fail(f"No such command '{args[0]}'.{hint}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(__version__, message="batchrun %(version)s")
+def cli() -> None:
+    """make for LLM batches.
+
+    \b
+    batchrun init                 write batch.yaml and its data
+    batchrun run --sandbox        run it here, without a key, for nothing
+    batchrun plan                 what would it submit and cost?
+    batchrun run                  run it; and run it again: it carries on
+    """
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the command line and leave with its exit code."""
+    sys.exit(run(args))
+
+
+def run(args: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit code (README, "Exit codes")."""
+    try:
+        result = cli.main(args=args, prog_name="batchrun", standalone_mode=False)
+        sys.stdout.flush()
+        return int(result or 0)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.Abort:
+        return ExitCode.SIGINT
+    except click.ClickException as error:
+        error.show()
+        return ExitCode.USAGE
+    except BrokenPipeError:
+        # Whoever read us has enough. Python's own flush at exit must not complain again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + 13
+    except KeyboardInterrupt:
+        return ExitCode.SIGINT
+    except BatchrunError as error:
+        _show(error)
+        return 128 + error.signal if isinstance(error, Interrupted) else error.exit_code
+    except Exception as error:
+        from batchrun.crash import write_crash
+
+        click.echo(f"error: a bug in batchrun: {type(error).__name__}", err=True)
+        click.echo(f"hint: {write_crash(error)} tells more; running it again is safe", err=True)
+        return ExitCode.BUG
+
+
+def _show(error: BatchrunError) -> None:
+    from batchrun.safetext import plain
+
+    for problem in error.problems:
+        field = f"{problem.field}: " if problem.field else ""
+        click.echo(plain(f"error: {field}{problem.message}", 2000), err=True)
+        if problem.where:
+            click.echo(f"  --> {plain(problem.where, 1000)}", err=True)
+        for line in problem.hint.splitlines():
+            click.echo(plain(f"hint: {line}", 1000), err=True)

@@ -1,0 +1,36 @@
+"""`batchrun adopt`: name the batch that belongs to a held shard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from batchrun.commands import common
+
+
+@click.command()
+@click.argument("spec", type=click.Path(path_type=Path))
+@click.argument("shard")
+@click.argument("batch_id")
+@common.sandbox_option
+@common.root_option
+@common.json_option
+def command(
+    spec: Path, shard: str, batch_id: str, sandbox: bool, roots: tuple[Path, ...], as_json: bool
+) -> None:
+    """Say that BATCH_ID is what became of the held SHARD of SPEC's job.
+
+    \b
+    batchrun status labels.yaml                       shows held shards, and what could be theirs
+    batchrun adopt labels.yaml 0002 msgbatch_01EXAMPLE
+    batchrun run labels.yaml                          then carry on
+
+    The batch must have as many requests as the shard. Its results still have to prove that it is ours;
+    a wrong guess costs nothing.
+    """
+    from batchrun.decisions import adopt_batch
+
+    with common.leaving_safely(spec, sandbox=sandbox), common.progress() as observer:
+        outcome = adopt_batch(spec, shard, batch_id, sandbox=sandbox, roots=roots, observer=observer)
+    common.show_outcome(outcome, spec=str(spec), sandbox=sandbox, as_json=as_json)

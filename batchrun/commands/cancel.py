@@ -1,0 +1,34 @@
+"""`batchrun cancel`: cancel what is under way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from batchrun.commands import common
+from batchrun.errors import ExitCode
+
+
+@click.command()
+@common.job_options
+@common.json_option
+def command(spec: Path, sandbox: bool, roots: tuple[Path, ...], as_json: bool) -> ExitCode:
+    """Cancel the batches of SPEC's job that are under way, and send nothing more.
+
+    \b
+    batchrun cancel labels.yaml
+    batchrun run labels.yaml      then: fetch what was answered before
+    batchrun retry labels.yaml    or:   ask for the rest after all
+
+    Answers that exist are paid for, and kept. If a run is going on, that run cancels.
+    """
+    from batchrun.decisions import cancel_job
+
+    with common.leaving_safely(spec, sandbox=sandbox), common.progress() as observer:
+        outcome = cancel_job(spec, sandbox=sandbox, roots=roots, observer=observer)
+    if outcome is None:
+        click.echo("another process is running this job; it was asked to cancel it", err=True)
+        return ExitCode.NOT_FINISHED
+    common.show_outcome(outcome, spec=str(spec), sandbox=sandbox, as_json=as_json)
+    return ExitCode.OK

@@ -1,0 +1,148 @@
+"""What several commands share: the spec argument, the target, the watching eye, and the way out."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import click
+
+from batchrun.errors import Interrupted
+
+if TYPE_CHECKING:
+    from batchrun.engine import Observer
+    from batchrun.interrupts import Interrupts
+    from batchrun.jobs import Outcome
+    from batchrun.report import StatusReport
+    from batchrun.state import RunState
+
+    class Eye(Observer, Protocol):
+        """An observer that holds the terminal until it is closed."""
+
+        def close(self) -> None: ...
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+spec_argument = click.argument("spec", type=click.Path(path_type=Path), default=Path("batch.yaml"))
+sandbox_option = click.option("--sandbox", is_flag=True, help="Use the embedded API: no key, no cost.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON on stdout.")
+wait_option = click.option("--no-wait", is_flag=True, help="Do all that needs no waiting, then exit 75.")
+
+
+def _split(_ctx: click.Context, _param: click.Parameter, value: tuple[Path, ...]) -> tuple[Path, ...]:
+    named = [Path(p) for p in os.environ.get("BATCHRUN_ROOTS", "").split(os.pathsep) if p]
+    return (*value, *named)
+
+
+root_option = click.option(
+    "--root",
+    "roots",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    callback=_split,
+    help="Also let the spec use this folder (as BATCHRUN_ROOTS does).",
+)
+
+
+def job_options(command: F) -> F:
+    """The argument and the options of every command that works on one job."""
+    for option in (root_option, sandbox_option, spec_argument):
+        command = option(command)
+    return command
+
+
+# ---- signals and progress ----------------------------------------------------------------------
+
+
+@contextmanager
+def leaving_safely(spec: Path, *, sandbox: bool) -> Iterator[Interrupts]:
+    """Turn a signal into a calm exit that says how to go on."""
+    from batchrun.interrupts import Interrupts
+    from batchrun.status import command_for
+
+    command = command_for(str(spec), sandbox=sandbox)
+    try:
+        with Interrupts() as interrupts:
+            yield interrupts
+    except Interrupted as error:
+        raise Interrupted(
+            f"{error}; the state is saved, and submitted batches go on",
+            signal=error.signal,
+            hint=f"carry on:         {command.format('run')}\nstop it for good: {command.format('cancel')}",
+        ) from None
+
+
+@contextmanager
+def progress(*, quiet: bool = False) -> Iterator[Eye]:
+    """An observer on stderr: live on a terminal, lines elsewhere."""
+    from batchrun.render.progress import LineProgress, LiveProgress
+
+    if quiet:
+        yield LineProgress(None)
+        return
+    live = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    eye = LiveProgress(sys.stderr) if live else LineProgress(sys.stderr)
+    try:
+        yield eye
+    finally:
+        eye.close()
+
+
+def say(text: str) -> None:
+    """A line on stderr, made fit for a terminal."""
+    from batchrun.safetext import plain
+
+    click.echo(plain(text, 2000), err=True)
+
+
+# ---- what came of it ---------------------------------------------------------------------------
+
+
+def show_outcome(
+    outcome: Outcome, *, spec: str, sandbox: bool, quiet: bool = False, as_json: bool = False
+) -> None:
+    """How the job stands: a summary when it is done, else what runs and what needs a person."""
+    from batchrun.lifecycle import Verdict
+    from batchrun.render import jsonout, text
+
+    report = outcome.report(spec, now=time.time(), sandbox=sandbox)
+    if as_json:
+        click.echo(jsonout.dumps(report), nl=False)
+    if quiet and not report.needs:
+        return
+    if outcome.verdict is Verdict.DONE and report.summary:
+        if not outcome.changed and not as_json:
+            say_done(report)
+        elif outcome.changed:
+            click.echo(text.summary(report.summary, color=use_color()), err=True, nl=False)
+    else:
+        click.echo(text.status(report, color=use_color()), err=True, nl=False)
+
+
+def say_done(report: StatusReport) -> None:
+    """One line for a rerun that had nothing to do."""
+    from batchrun.safetext import plain
+
+    summary = report.summary
+    rows = f"{summary.succeeded:,} of {summary.records:,} rows succeeded; " if summary else ""
+    click.echo(plain(f"{report.job}: nothing to do; {rows}{report.output} is up to date", 500), err=True)
+
+
+def planned_cost(state: RunState) -> str:
+    """The upper bound of what is about to be submitted, for a question."""
+    from batchrun import lifecycle
+    from batchrun.units import format_usd
+
+    return format_usd(lifecycle.planned(state))
+
+
+def use_color(stream: Any = None) -> bool:
+    """Colour on a terminal that wants it (no-color.org)."""
+    stream = stream or sys.stderr
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

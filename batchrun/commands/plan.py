@@ -1,0 +1,44 @@
+"""`batchrun plan`: what a run would submit and cost."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from batchrun.commands import common
+
+
+@click.command()
+@common.job_options
+@click.option(
+    "--exact", type=click.IntRange(min=1), metavar="N", help="Count the tokens of N requests (free)."
+)
+@common.json_option
+def command(spec: Path, sandbox: bool, roots: tuple[Path, ...], exact: int | None, as_json: bool) -> None:
+    """Show what `batchrun run` would submit, and what it may cost. Sends nothing, writes nothing.
+
+    \b
+    batchrun plan                     ./batch.yaml
+    batchrun plan labels.yaml --json  for programs
+    batchrun plan --exact 20          ask the token-count endpoint about 20 requests
+
+    Tokens and cost are estimates; the high end is what limits.max_cost_usd is held against.
+    """
+    from batchrun import jobs
+    from batchrun.planning import plan
+    from batchrun.render import jsonout, text
+    from batchrun.spec import load
+    from batchrun.store import Store
+
+    loaded = load(spec, roots=roots)
+    store = Store(loaded.job.root, loaded.job.name, sandbox=sandbox)
+    warnings = [f"{p.where}: {p.message}" if p.where else p.message for p in loaded.warnings]
+    with jobs.connection(loaded.job, jobs.Target(sandbox)) as connect:
+        count_tokens = connect().count_tokens if exact else None
+        report = plan(loaded.job, store, warnings=warnings, exact=exact or 0, count_tokens=count_tokens)
+    if as_json:
+        click.echo(jsonout.dumps(report), nl=False)
+    else:
+        click.echo(text.plan(report, color=common.use_color(sys.stdout)), nl=False)

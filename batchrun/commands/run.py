@@ -1,0 +1,69 @@
+"""`batchrun run`: whatever is left to do."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from batchrun.commands import common
+from batchrun.errors import ExitCode
+
+
+@click.command()
+@common.job_options
+@common.wait_option
+@click.option("--yes", is_flag=True, help="Allow a first spend although the spec sets no budget.")
+@click.option("--overwrite", is_flag=True, help="Replace an output file that batchrun did not write.")
+@click.option("--quiet", "-q", is_flag=True, help="Only say what needs a person.")
+@common.json_option
+def command(
+    spec: Path,
+    sandbox: bool,
+    roots: tuple[Path, ...],
+    no_wait: bool,
+    yes: bool,
+    overwrite: bool,
+    quiet: bool,
+    as_json: bool,
+) -> ExitCode:
+    """Submit, wait, download: whatever is left to do for the job of SPEC (default batch.yaml).
+
+    \b
+    batchrun run                         ./batch.yaml
+    batchrun run labels.yaml             run it again after anything: it carries on
+    batchrun run labels.yaml --no-wait   from cron: submit or look once; 75 until done
+    batchrun run labels.yaml --sandbox   rehearse it: no key, no cost
+
+    The answer appears at the spec's output.path when it is complete. Ctrl-C leaves the batches running:
+    the same command carries on.
+    """
+    from batchrun.jobs import finished, run_job
+
+    outcome = finished(spec, sandbox=sandbox, roots=roots)
+    if outcome is None:
+        with (
+            common.leaving_safely(spec, sandbox=sandbox) as interrupts,
+            common.progress(quiet=quiet) as observer,
+        ):
+            outcome = run_job(
+                spec,
+                sandbox=sandbox,
+                wait=not no_wait,
+                consent=lambda state: yes or _ask(observer, common.planned_cost(state)),
+                overwrite=overwrite,
+                roots=roots,
+                observer=observer,
+                shield=interrupts.shielded,
+            )
+    common.show_outcome(outcome, spec=str(spec), sandbox=sandbox, quiet=quiet, as_json=as_json)
+    return outcome.exit_code
+
+
+def _ask(observer: common.Eye, cost: str) -> bool:
+    """Ask on a terminal; elsewhere the answer is no."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    observer.close()
+    return click.confirm(f"This may cost up to {cost}, and the spec sets no budget. Submit?", err=True)

@@ -1,0 +1,120 @@
+"""What a person decides about a job: cancel, try again, name a batch, submit a held shard again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from batchrun import lifecycle
+from batchrun.errors import Locked, UsageError
+from batchrun.jobs import Outcome, Shield, Target, allow_first_spend, look, opened, standing
+from batchrun.providers.base import TryLater
+from batchrun.reshard import resend, retry_rows
+from batchrun.state import Phase, Shard
+from batchrun.store import Store
+
+if TYPE_CHECKING:
+    from batchrun.engine import Engine, Observer
+
+
+def cancel_job(
+    spec: Path, *, sandbox: bool = False, roots: Sequence[Path] = (), observer: Observer | None = None
+) -> Outcome | None:
+    """Cancel every batch under way and send nothing more. None: another process runs the job, and was asked."""
+    from batchrun.spec import load
+
+    job = load(spec, roots=roots).job
+    store = Store(job.root, job.name, sandbox=sandbox)
+    if store.load() is None:
+        return look(spec, sandbox=sandbox, roots=roots)
+    # The wish outlives this process: whoever holds the lock, or comes next, sees it.
+    store.ask_to_cancel()
+    try:
+        with opened(spec, target=Target(sandbox), roots=roots, observer=observer) as engine:
+            engine.cancel()
+            return standing(engine.job, engine.state)
+    except Locked:
+        return None
+
+
+def retry_job(
+    spec: Path,
+    *,
+    sandbox: bool = False,
+    wait: bool = True,
+    roots: Sequence[Path] = (),
+    observer: Observer | None = None,
+    shield: Shield = nullcontext,
+) -> Outcome:
+    """Put everything that did not succeed into new shards, then run. Succeeded rows are left alone."""
+    with opened(spec, target=Target(sandbox), roots=roots, observer=observer, shield=shield) as engine:
+        engine.prepare()
+        allow_first_spend(engine)
+        engine.record(lifecycle.Reopened())
+        fetched = [s for s in engine.state.shards if s.phase is Phase.FETCHED]
+        engine.record(retry_rows(fetched, engine.job, engine.state, engine.store, every=True))
+        engine.run(wait=wait)
+        return standing(engine.job, engine.state)
+
+
+def adopt_batch(
+    spec: Path,
+    shard_id: str,
+    batch_id: str,
+    *,
+    sandbox: bool = False,
+    roots: Sequence[Path] = (),
+    observer: Observer | None = None,
+) -> Outcome:
+    """Take `batch_id` for the batch of a held shard; its results still have to prove it.
+
+    Raises UsageError when it cannot be: another number of requests, or another job's.
+    """
+    with opened(spec, target=Target(sandbox), roots=roots, observer=observer) as engine:
+        shard = _undecided(engine, shard_id)
+        owned = {s.batch.id for s in engine.state.shards if s.batch and s.id != shard.id}
+        if batch_id in owned | engine.store.owned_elsewhere():
+            raise UsageError(f"{batch_id} belongs to another shard or job")
+        try:
+            batch = engine.provider.retrieve(batch_id).batch
+        except TryLater as error:
+            raise UsageError(
+                f"{batch_id}: {error}", hint="batchrun batches list shows what there is"
+            ) from error
+        if batch.request_counts.total != shard.requests:
+            raise UsageError(
+                f"{batch_id} has {batch.request_counts.total:,} requests, shard {shard.id} {shard.requests:,}:"
+                " it cannot be its batch"
+            )
+        engine.record(lifecycle.Adopted(shard.id, batch))
+        return standing(engine.job, engine.state)
+
+
+def resubmit_shard(
+    spec: Path,
+    shard_id: str,
+    *,
+    sandbox: bool = False,
+    wait: bool = True,
+    roots: Sequence[Path] = (),
+    observer: Observer | None = None,
+    shield: Shield = nullcontext,
+) -> Outcome:
+    """Submit a held shard's requests again, although they may be paid for twice: the caller accepts that."""
+    with opened(spec, target=Target(sandbox), roots=roots, observer=observer, shield=shield) as engine:
+        shard = _undecided(engine, shard_id)
+        engine.record(resend(shard, engine.job, engine.state, engine.store, abandoned=True))
+        engine.run(wait=wait)
+        return standing(engine.job, engine.state)
+
+
+def _undecided(engine: Engine, shard_id: str) -> Shard:
+    """The shard, if its fate is open. Raises UsageError, naming those whose is."""
+    open_ = [s for s in engine.state.shards if s.phase in (Phase.HELD, Phase.SUBMITTING)]
+    for shard in open_:
+        if shard.id == shard_id:
+            return shard
+    names = ", ".join(s.id for s in open_) or "none"
+    raise UsageError(f"shard {shard_id!r} is not held", hint=f"held shards: {names}")

@@ -1,0 +1,304 @@
+"""decide → perform → apply → save: the one place where effects are ordered.
+
+`lifecycle` decides, this performs, and every event is on disk before the next effect. Nothing here
+prints; an `Observer` hears of every event.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime
+from typing import Protocol, assert_never
+
+from batchrun import files, lifecycle
+from batchrun.collect import collect
+from batchrun.errors import BillingStopped, DataError, DiskError, IncompleteResults, KeyRefused, TooLarge
+from batchrun.lifecycle import Event, apply, next_action
+from batchrun.model import Batch, Job
+from batchrun.prepare import prepare, still_current, unchanged
+from batchrun.prices import price_of
+from batchrun.proof import ForeignResults, prove
+from batchrun.providers.base import Baseline, OutcomeUnknown, Provider, Rejected, TryLater
+from batchrun.reshard import resend, retry_rows, sources
+from batchrun.shards import custom_ids
+from batchrun.state import Collected, Intent, Phase, Reason, RunState, SentBatch, Shard
+from batchrun.store import Store
+
+FETCH_PAUSE = 5.0
+"""Seconds before results that did not prove complete are fetched again; doubled each time."""
+
+
+class Observer(Protocol):
+    """Hears what happens. Must not raise."""
+
+    def event(self, event: Event, state: RunState) -> None: ...
+
+    def waiting(self, until: float, state: RunState) -> None: ...
+
+
+class Engine:
+    """Runs one job whose lock the caller holds.
+
+    `connect` is called when the API is first needed, and not before: a finished job needs no key.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        store: Store,
+        connect: Callable[[], Provider],
+        observer: Observer,
+        *,
+        origin: str,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+        shield: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        self.job, self.store = job, store
+        self._connect, self._observer = connect, observer
+        self._clock, self._sleep, self._shield = clock, sleep, shield
+        self._provider: Provider | None = None
+        self.policy = lifecycle.policy_of(job)
+        self.state = store.load() or RunState(job.name, job.spec.name, "anthropic", origin)
+
+    # ---- the loop
+
+    def prepare(self) -> None:
+        """Bring the expansion up to date. Raises DataError before anything is sent."""
+        if not self.store.state_file.exists():
+            self.store.save(self.state)
+        expansion = self.state.expansion
+        current = still_current(expansion, self.job) if expansion else None
+        if current is None:
+            found = prepare(self.job, self.state, self.store)
+            self.record(lifecycle.Prepared(found.expansion, found.shards))
+        elif current != expansion:
+            self.record(lifecycle.Refreshed(current))
+        collected = self.state.collected
+        if collected and not self._output_is_ours(collected):
+            self.record(lifecycle.OutputGone())
+        self.store.sweep(self.state)
+
+    def run(self, *, wait: bool) -> RunState:
+        """Do all there is to do; with `wait`, also wait for it. Every event is saved as it happens."""
+        self.state = lifecycle.wake(self.state)
+        while (action := next_action(self.state, self.policy, self._clock())) is not None:
+            if isinstance(action, lifecycle.Wait):
+                if not wait:
+                    break
+                self._wait(action.until)
+                continue
+            self._perform_all(action)
+            self._heed_cancel_marker()
+        return self.state
+
+    def record(self, event: Event) -> None:
+        """Apply, save, tell: in this order."""
+        self.state = apply(self.state, event)
+        self.store.save(self.state)
+        now = datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds")
+        self.store.log(now, type(event).__name__, _brief(event))
+        self._observer.event(event, self.state)
+
+    @property
+    def provider(self) -> Provider:
+        if self._provider is None:
+            self._provider = self._connect()
+        return self._provider
+
+    def _perform_all(self, action: lifecycle.Action) -> None:
+        events = self._perform(action)
+        if not isinstance(action, lifecycle.Submit):
+            for event in events:
+                self.record(event)
+            return
+        # From the intent on, the outcome of a POST should be on disk before a signal is heard.
+        self.record(next(events))
+        with self._shield():
+            for event in events:
+                self.record(event)
+
+    def _wait(self, until: float) -> None:
+        self._observer.waiting(until, self.state)
+        # In short naps: a laptop that slept through the time, or a clock that was set, is noticed soon.
+        self._sleep(min(max(until - self._clock(), 0.05), 5.0))
+        self._heed_cancel_marker()
+
+    def _heed_cancel_marker(self) -> None:
+        marker = self.store.cancel_marker()
+        if marker.exists():
+            self.cancel()
+
+    def _output_is_ours(self, collected: Collected) -> bool:
+        fact, path = collected.output, self.job.output.path
+        if not path.is_file():
+            return False
+        return unchanged(fact, self.job.root) or files.digest(path) == fact.sha256
+
+    # ---- the effects
+
+    def _perform(self, action: lifecycle.Action) -> Iterator[Event]:
+        match action:
+            case lifecycle.Submit(shard):
+                return self._submit(shard)
+            case lifecycle.Reconcile(shard, intent):
+                return self._reconcile(shard, intent)
+            case lifecycle.Resend(shard):
+                return iter((resend(shard, self.job, self.state, self.store),))
+            case lifecycle.Poll(shard, batch):
+                return self._poll(shard, batch)
+            case lifecycle.Fetch(shard, batch):
+                return self._fetch(shard, batch)
+            case lifecycle.Retry(shards):
+                return iter((retry_rows(shards, self.job, self.state, self.store),))
+            case lifecycle.Collect():
+                return self._collect()
+            case lifecycle.Wait():
+                return iter(())
+        assert_never(action)
+
+    def _submit(self, shard: Shard) -> Iterator[Event]:
+        """Design §4: baseline, intent on disk, one POST, outcome on disk."""
+        path = self.store.shard(shard.id)
+        baseline = self.provider.newest()
+        yield lifecycle.SubmitStarted(
+            shard.id,
+            Intent(
+                started_at=self._clock(),
+                server_time=baseline.server_time,
+                credential=baseline.credential,
+                baseline_id=baseline.batch_id,
+                baseline_created_at=baseline.created_at,
+            ),
+        )
+        try:
+            batch = self.provider.create(
+                path, requests=shard.requests, betas=shard.betas, api_version=shard.api_version
+            )
+        except TryLater as error:
+            pause = max(error.after or 0.0, self.job.timing.poll_interval)
+            yield lifecycle.SubmitDeferred(shard.id, self._clock() + pause, str(error))
+        except Rejected as error:
+            yield from self._rejected(shard, error)
+        except (DataError, DiskError) as error:  # the shard's file: nothing left this machine
+            yield lifecycle.SubmitDeferred(shard.id, 0.0, str(error))
+            raise
+        except OutcomeUnknown as error:
+            yield lifecycle.SubmitUnknown(shard.id, str(error))
+        else:
+            yield lifecycle.SubmitAccepted(shard.id, batch, self._next_poll(None))
+
+    def _rejected(self, shard: Shard, error: Rejected) -> Iterator[Event]:
+        cause = error.__cause__
+        if isinstance(cause, BillingStopped | KeyRefused):
+            yield lifecycle.SubmitDeferred(shard.id, 0.0, str(error))
+            raise cause
+        too_large = isinstance(cause, TooLarge) and shard.requests > 1
+        reason = Reason.TOO_LARGE if too_large else Reason.REJECTED
+        yield lifecycle.SubmitRefused(shard.id, reason, str(error))
+
+    def _reconcile(self, shard: Shard, intent: Intent) -> Iterator[Event]:
+        """Design §4, "Reconciling": what became of a POST whose outcome we do not know?"""
+        if lifecycle.proven_lost(intent, self.job.timing):
+            yield lifecycle.ProvenLost(shard.id)
+            return
+        try:
+            if self.provider.newest().credential != intent.credential:
+                detail = "another key or workspace than the one it was submitted with"
+                yield lifecycle.Held(shard.id, Reason.CREDENTIAL, detail)
+                return
+            newer = self.provider.since(_baseline(intent))
+        except TryLater as error:
+            yield self._unseen(shard, error.after)
+            return
+        mine = {s.batch.id for s in self.state.shards if s.batch and s.id != shard.id}
+        taken = mine | self.store.owned_elsewhere() | set(intent.excluded)
+        fitting = tuple(b for b in newer if b.id not in taken and b.request_counts.total == shard.requests)
+        yield lifecycle.Listed(shard.id, self._clock(), fitting)
+
+    def _poll(self, shard: Shard, sent: SentBatch) -> Iterator[Event]:
+        try:
+            polled = self.provider.retrieve(sent.id)
+        except TryLater as error:
+            yield self._unseen(shard, error.after)
+            return
+        yield lifecycle.Polled(shard.id, polled.batch, self._clock(), self._next_poll(polled.retry_after))
+        if self.state.canceled and not shard.canceling and not polled.batch.ended:
+            yield from self._cancel(shard, sent)
+
+    def _fetch(self, shard: Shard, sent: SentBatch) -> Iterator[Event]:
+        part = self.store.part(shard.id)
+        counts = sent.request_counts
+        try:
+            if shard.fetch_tries:  # perhaps the counts were what was wrong
+                counts = self.provider.retrieve(sent.id).batch.request_counts
+            self.provider.download(sent.id, part)
+            tally = prove(part, custom_ids(self.store.shard(shard.id)), counts, price_of)
+        except TryLater as error:
+            yield self._unseen(shard, error.after)
+        except ForeignResults as error:
+            part.unlink(missing_ok=True)
+            yield lifecycle.Disproved(shard.id, str(error))
+        except IncompleteResults as error:
+            # What arrived stays as `.part`: quarantined, should this have been the last try.
+            pause = FETCH_PAUSE * 2**shard.fetch_tries
+            yield lifecycle.FetchFailed(shard.id, self._clock() + pause, str(error))
+        else:
+            files.settle(part, self.store.results(shard.id))
+            yield lifecycle.Fetched(shard.id, tally)
+
+    def _unseen(self, shard: Shard, after: float | None) -> lifecycle.Unseen:
+        return lifecycle.Unseen(shard.id, self._clock(), self._next_poll(after))
+
+    def _next_poll(self, hint: float | None) -> float:
+        """The server's hint is a minimum (batches-api §1.2)."""
+        return self._clock() + max(self.job.timing.poll_interval, hint or 0.0)
+
+    def _collect(self) -> Iterator[Event]:
+        if self.state.expansion is not None:
+            yield lifecycle.Gathering()
+            rows = self.store.rows(self.state.expansion.rows_file)
+            done = collect(self.job, rows, sources(self.state, self.store), price_of)
+            yield lifecycle.Gathered(Collected(done.output, done.summary.all_succeeded, done.summary))
+
+    # ---- what a person asks for
+
+    def cancel(self) -> None:
+        """Send nothing more, and cancel what is under way; what was already answered is still collected."""
+        self.record(lifecycle.CancelAsked())
+        self.store.cancel_marker().unlink(missing_ok=True)
+        for shard in self.state.shards:
+            if shard.phase is Phase.SUBMITTED and shard.batch and not shard.canceling:
+                for event in self._cancel(shard, shard.batch):
+                    self.record(event)
+
+    def _cancel(self, shard: Shard, sent: SentBatch) -> Iterator[Event]:
+        try:
+            batch: Batch = self.provider.cancel(sent.id)
+        except TryLater as error:
+            yield self._unseen(shard, error.after)
+        except Rejected:  # it ended before we asked
+            yield lifecycle.CancelAsked((shard.id,))
+        else:
+            yield lifecycle.CancelAsked((shard.id,))
+            yield lifecycle.Polled(shard.id, batch, self._clock(), 0.0)
+
+
+def _baseline(intent: Intent) -> Baseline:
+    return Baseline(intent.baseline_id, intent.baseline_created_at, intent.server_time, intent.credential)
+
+
+def _brief(event: Event) -> Mapping[str, object]:
+    """An event as a line of the log: its own fields, and of what it carries the names."""
+    line: dict[str, object] = {}
+    for name in event.__dataclass_fields__:
+        match value := getattr(event, name):
+            case Batch():
+                line["batch"] = {"id": value.id, "processing_status": value.processing_status}
+            case (Shard(), *shards):
+                line[name] = [s.id for s in (value[0], *shards)]
+            case str() | float() | bool():
+                line[name] = value
+    return line

@@ -1,0 +1,223 @@
+"""What requests will cost, guessed from their bytes before anything is sent.
+
+How many tokens a text has, only the token-count endpoint knows (`plan --exact`). From bytes alone:
+
+- *low*: one token in 6 bytes of the request's JSON. English prose has about 4.5 bytes a token, most other
+  text fewer, and the JSON around a long text hardly counts.
+- *high*: half a token for an ASCII letter or space, one for every other byte. No byte-level tokenizer makes
+  more tokens than there are bytes, which bounds digits, punctuation and any script (a Chinese character is
+  three bytes and rarely two tokens). Half a token a letter is twice what prose takes, and more than German
+  compounds or identifiers do. So a budget held with it is safe, and loose by a factor of two or three.
+- Models from 4.7 on count about 30 % more tokens for the same text (batches-api §6).
+- Tools bring a system prompt of the service's own: up to 1,000 tokens.
+- An image is taken as 100 to 5,000 tokens whatever its bytes: it is scaled down first. A PDF has text and a
+  picture of every page: between one token in 100 bytes and one a byte.
+- No request reads more than the model's context window; a longer one fails and costs nothing.
+- Output: `max_tokens` bounds it, thinking included (batches-api §4). *low* is a twentieth of it.
+- Web pages and searches, and documents named by id or URL, are not in the request's bytes. Such requests are
+  counted as `open_ended`: *high* takes a full context window for them, and a loop of server tools may read
+  it more than once.
+
+Costs are at batch price. `cost_low` is without caching. `cost_high` is the bound a budget is held with: it
+takes every cacheable prefix as written anew and never read. What caching changes stands apart.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from string import ascii_letters
+from typing import Any
+
+import orjson
+
+from batchrun.models import facts_of
+from batchrun.prices import DISCOUNT, Price, PriceLookup, is_before
+
+BYTES_PER_TOKEN_LOW = 6
+TOKENS_PER_LETTER_HIGH = 0.5
+NEW_TOKENIZER = 1.3
+TOOLS_PROMPT = 1_000
+IMAGE_LOW, IMAGE_HIGH = 100, 5_000
+PDF_BYTES_PER_TOKEN_LOW = 100
+OUTPUT_SHARE_LOW = 0.05
+DEFAULT_CONTEXT = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Tokens, and USD at batch price. The costs are None where a request's model has no known price."""
+
+    requests: int = 0
+    input_low: int = 0
+    input_high: int = 0
+    output_low: int = 0
+    output_high: int = 0
+    cost_low: float | None = 0.0
+    cost_high: float | None = 0.0
+    cacheable_low: int = 0
+    cacheable_high: int = 0
+    cache_saving: float = 0.0
+    """By how much `cost_low` falls when every cacheable token is read from the cache."""
+    cache_premium: float = 0.0
+    """How much of `cost_high` is for writing cache entries that nothing reads."""
+    unpriced: int = 0
+    open_ended: int = 0
+
+    def __add__(self, other: Estimate) -> Estimate:
+        return Estimate(
+            **{f.name: _plus(getattr(self, f.name), getattr(other, f.name)) for f in fields(self)}
+        )
+
+
+def _plus(a: Any, b: Any) -> Any:
+    """A cost that nobody knows makes the sum unknown."""
+    return None if a is None or b is None else a + b
+
+
+# JSON inside a string has its quotes escaped, so none of these marks is ever a row's own text.
+_BASE64 = b'"type":"base64"'
+_MEDIA = re.compile(rb'"data":"([^"]*)","media_type":"([^"]*)","type":"base64"')
+_IMAGE = b'"type":"image"'
+_ELSEWHERE = re.compile(rb'"type":"(?:file|url)"')
+_SERVER_TOOL = re.compile(rb'"type":"(?:web_search|web_fetch|code_execution|tool_search|advisor|mcp)_')
+_TOOLS = b'"tools":['
+_CACHED = b'"cache_control":{'
+_HOUR = b'"ttl":"1h"'
+_US = b'"inference_geo":"us"'
+_CHEAP = (ascii_letters + " ").encode()
+
+
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """What every request of a model shares."""
+
+    price: Price | None
+    factor: float
+    context: int
+
+    def low(self, text: bytes) -> float:
+        return len(text) / BYTES_PER_TOKEN_LOW * self.factor
+
+    def high(self, text: bytes) -> float:
+        other = len(text.translate(None, _CHEAP))
+        return min(len(text), (len(text) - other) * TOKENS_PER_LETTER_HIGH * self.factor + other)
+
+
+class Estimator:
+    """Adds up requests; holds nothing that grows with their number."""
+
+    def __init__(self, price_of: PriceLookup) -> None:
+        self._price_of = price_of
+        self._models: dict[str, _Model] = {}
+        self._requests = self._unpriced = self._open_ended = 0
+        self._input_low = self._input_high = self._output_low = self._output_high = 0
+        self._cacheable_low = self._cacheable_high = 0
+        self._cost_low = self._cost_high = self._saving = self._premium = 0.0
+
+    def add(self, params: bytes, *, model: str, max_tokens: int, media: int = 0) -> None:
+        """One request, its `params` as they are sent: compact JSON with sorted keys. `media` of its bytes are
+        known to be base64; more may be."""
+        facts = self._models.get(model) or self._facts(model)
+        text, low, high, open_ended = _media(params, facts, media)
+        low = min(int(low + facts.low(text)), facts.context)
+        high = min(int(high + facts.high(text)) + 1, facts.context)
+        output_low = int(max_tokens * OUTPUT_SHARE_LOW)
+        self._requests += 1
+        self._open_ended += open_ended
+        self._input_low += low
+        self._input_high += high
+        self._output_low += output_low
+        self._output_high += max_tokens
+        cached = (0, 0)
+        if _CACHED in params:
+            prefix = _prefix(params)
+            cached = (min(low, int(facts.low(prefix))), min(high, int(facts.high(prefix)) + 1))
+            if len(text) != len(params):  # pictures are part of the prefix, or not: the dear side
+                cached = (cached[0], high)
+            self._cacheable_low += cached[0]
+            self._cacheable_high += cached[1]
+        if facts.price is None:
+            self._unpriced += 1
+            return
+        geo = facts.price.us_factor if _US in params else 1.0
+        at = facts.price.for_prompt(low)
+        self._cost_low += (low * at.input + output_low * at.output) * geo
+        self._saving += cached[0] * (at.input - at.cache_read) * geo
+        at = facts.price.for_prompt(high)
+        write = at.cache_write_1h if _HOUR in params else at.cache_write_5m
+        premium = cached[1] * (write - at.input) * geo
+        self._premium += premium
+        self._cost_high += (high * at.input + max_tokens * at.output) * geo + premium
+
+    def _facts(self, model: str) -> _Model:
+        facts = facts_of(model)
+        found = self._models[model] = _Model(
+            price=self._price_of(model),
+            factor=1.0 if is_before(model, (4, 7)) else NEW_TOKENIZER,
+            context=facts.context if facts else DEFAULT_CONTEXT,
+        )
+        return found
+
+    def total(self) -> Estimate:
+        priced = not self._unpriced
+        return Estimate(
+            requests=self._requests,
+            input_low=self._input_low,
+            input_high=self._input_high,
+            output_low=self._output_low,
+            output_high=self._output_high,
+            cost_low=_usd(self._cost_low) if priced else None,
+            cost_high=_usd(self._cost_high) if priced else None,
+            cacheable_low=self._cacheable_low,
+            cacheable_high=self._cacheable_high,
+            cache_saving=_usd(self._saving),
+            cache_premium=_usd(self._premium),
+            unpriced=self._unpriced,
+            open_ended=self._open_ended,
+        )
+
+
+def _usd(micro: float) -> float:
+    return round(micro * DISCOUNT / 1e6, 10)
+
+
+def _media(params: bytes, model: _Model, media: int) -> tuple[bytes, float, float, bool]:
+    """The request without its base64, and what its pictures, documents and tools add: tokens low and high,
+    and whether there is more that the bytes do not show."""
+    text, low, high, shown = params, 0.0, 0.0, 0
+    if media or _BASE64 in params:
+        text = _MEDIA.sub(b"", params)
+        for data, kind in _MEDIA.findall(params):
+            if kind.startswith(b"image/"):
+                shown += 1
+            else:
+                low += len(data) * 3 / 4 / PDF_BYTES_PER_TOKEN_LOW
+                high += len(data) * 3 / 4
+    images = params.count(_IMAGE)
+    elsewhere = len(_ELSEWHERE.findall(params)) - max(images - shown, 0)
+    open_ended = elsewhere > 0 or (_TOOLS in params and _SERVER_TOOL.search(params) is not None)
+    low += images * IMAGE_LOW
+    high += images * IMAGE_HIGH + (TOOLS_PROMPT if _TOOLS in params else 0)
+    return text, low, high + (model.context if open_ended else 0), open_ended
+
+
+def _prefix(params: bytes) -> bytes:
+    """The part of a request that its last cache breakpoint keeps: tools, then system, then messages."""
+    request = orjson.loads(params)
+    everything = "cache_control" in request
+    parts, kept = [], 0
+    for block in _blocks(request):
+        parts.append(_MEDIA.sub(b"", orjson.dumps(block)))
+        if everything or (isinstance(block, dict) and "cache_control" in block):
+            kept = len(parts)
+    return b"".join(parts[:kept])
+
+
+def _blocks(request: dict[str, Any]) -> Iterator[Any]:
+    for content in (request.get("tools"), request.get("system")):
+        yield from content if isinstance(content, list) else [content or ""]
+    for message in request.get("messages") or []:
+        content = message.get("content")
+        yield from content if isinstance(content, list) else [content or ""]

@@ -1,0 +1,243 @@
+"""Rows × the spec's request → the exact bytes of each request's `params`, and the key that names them.
+
+A request tree is compiled once into one `%`-pattern of JSON with holes; a row only fills the holes. The
+bytes that are hashed are the bytes that are sent. Keys of objects are sorted, so that moving a line in
+the spec asks nothing anew, except below `schema`, `input_schema` and `input`: there the model sees the
+order (it writes the properties of a structured answer in the schema's order), so it is the user's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import NamedTuple, cast
+
+import orjson
+
+from batchrun import params as rules
+from batchrun.errors import BatchrunError, DataError
+from batchrun.model import FromFile, FromRow, Job, Json, Node, Row, Template
+from batchrun.template import Values, compile_template, undefined
+
+KEY_BYTES = 16
+_ORDER_MATTERS = frozenset({"schema", "input_schema", "input"})
+
+Hole = Callable[[Values], bytes]
+ReadFile = Callable[[str], bytes]
+
+
+class Request(NamedTuple):
+    """A request before it has a nonce. `media` counts the base64 bytes inside `params`."""
+
+    key: bytes
+    params: bytes
+    media: int
+    model: str
+    max_tokens: int
+
+
+class Facts(NamedTuple):
+    """What the estimate needs to know of a request's `params`."""
+
+    media: int
+    model: str
+    max_tokens: int
+
+
+def key_of(params: bytes, sample: int = 1) -> bytes:
+    """The 128-bit key of a request (design §3). The first sample's key is the plain one, so that
+    raising `samples` keeps what was answered."""
+    digest = hashlib.blake2b(params, digest_size=KEY_BYTES)
+    if sample > 1:
+        digest.update(b"\0sample %d" % sample)
+    return digest.digest()
+
+
+def canonical(value: Json) -> Json:
+    """`value` with the keys of its objects sorted, but for those whose order the model sees."""
+    if isinstance(value, dict):
+        return {k: v if k in _ORDER_MATTERS else canonical(v) for k, v in sorted(value.items())}
+    if isinstance(value, list):
+        return [canonical(v) for v in value]
+    return value
+
+
+def expand(rows: Iterable[Row], job: Job, read_file: ReadFile) -> Iterator[tuple[Row, list[Request]]]:
+    """Each row with its requests, one a sample. Raises DataError naming the row."""
+    render = _ready_made if job.request is None else _Renderer(job.request, read_file)
+    every_row = job.request is None or _depends_on_row(job.request)
+    facts: Facts | None = None
+    for row in rows:
+        try:
+            params, media = render(row.values)
+            if every_row or facts is None:
+                facts = _checked(params, job)
+        except (DataError, orjson.JSONEncodeError) as error:
+            raise _at_row(error, row) from None
+        found = facts if every_row else facts._replace(media=media)
+        yield row, [Request(key_of(params, sample), params, *found) for sample in range(1, job.samples + 1)]
+
+
+def parts_of(job: Job) -> dict[str, str]:
+    """A digest of each top-level key of the request as written, whatever line it stands on."""
+    return {k: _digest(_plain(v)) for k, v in (job.request or {}).items()}
+
+
+def _digest(value: object) -> str:
+    return hashlib.blake2b(orjson.dumps(value, default=str), digest_size=8).hexdigest()
+
+
+def settings_of(job: Job) -> str:
+    """A digest of all in the spec that shapes requests, shards or the output."""
+    columns = {k: v.source for k, v in job.output.columns.items()}
+    output = [job.output.path.name, job.output.format, job.output.include_input, columns]
+    source = [job.input.paths, job.input.format, job.input.id, job.input.delimiter]
+    limits = [job.limits.batch_requests, job.limits.batch_bytes]
+    return _digest([parts_of(job), source, output, limits, job.samples, job.betas, job.api_version])
+
+
+def _plain(node: Node) -> object:
+    match node:
+        case Template():
+            return node.source
+        case FromRow():
+            return {"$row": node.column}
+        case FromFile():
+            return {"$base64": node.path.source}
+        case Mapping():
+            return {k: _plain(v) for k, v in node.items()}
+        case tuple():
+            return [_plain(v) for v in node]
+    return node
+
+
+def _ready_made(values: Values) -> tuple[bytes, int]:
+    return orjson.dumps(canonical(values["params"])), 0
+
+
+def _checked(params: bytes, job: Job) -> Facts:
+    """Hold one request against the API's rules for `params`."""
+    body = cast("dict[str, Json]", orjson.loads(params))
+    for problem in rules.check(body, api_version=job.api_version, betas=job.betas):
+        if not problem.warning:
+            path = ".".join(str(step) for step in problem.path)
+            raise DataError(f"{path}: {problem.message}" if path else problem.message, hint=problem.hint)
+    return facts_of(body)
+
+
+def facts_of(body: Mapping[str, Json]) -> Facts:
+    """The facts of a request that passed the check."""
+    return Facts(media_in(body), str(body["model"]), int(cast(int, body["max_tokens"])))
+
+
+def media_in(value: object) -> int:
+    """The base64 bytes of all `{"type": "base64", "data": …}` sources."""
+    if isinstance(value, dict):
+        data = value.get("data")
+        if value.get("type") == "base64" and isinstance(data, str):
+            return len(data)
+        return sum(map(media_in, value.values()))
+    return sum(map(media_in, value)) if isinstance(value, list) else 0
+
+
+def _at_row(error: Exception, row: Row) -> DataError:
+    place = f"row {row.number}" + (f" ({row.where})" if row.where else "")
+    if isinstance(error, BatchrunError):
+        return DataError(f"{place}: {error}", where=error.where, hint=error.hint)
+    return DataError(f"{place}: a value cannot be written as JSON: {error}")
+
+
+def _depends_on_row(node: Node, path: tuple[str, ...] = ()) -> bool:
+    """Whether a row can change more than text and media: then every row is checked, else the first."""
+    match node:
+        case FromRow():
+            return True
+        case Template():
+            text = not path or path[-1] in ("content", "text", "system", "data", "title", "context")
+            return not text and compile_template(node).constant is None
+        case Mapping():
+            return any(_depends_on_row(v, (*path, k)) for k, v in node.items())
+        case tuple():
+            return any(_depends_on_row(v, path) for v in node)
+    return False
+
+
+class _Renderer:
+    """The compiled request: literal JSON between holes."""
+
+    def __init__(self, request: Mapping[str, Node], read_file: ReadFile) -> None:
+        self._read_file = read_file
+        self._holes: list[Hole] = []
+        self._media: list[int] = []
+        self._pattern = self._compile(request, ordered=False)
+
+    def __call__(self, values: Values) -> tuple[bytes, int]:
+        filled = tuple([hole(values) for hole in self._holes])
+        return self._pattern % filled, sum(len(filled[i]) for i in self._media)
+
+    def _compile(self, node: Node, *, ordered: bool) -> bytes:
+        match node:
+            case Template():
+                return self._text(node)
+            case FromRow():
+                return self._hole(_value_of(node))
+            case FromFile():
+                self._media.append(len(self._holes))
+                return self._hole(self._file(node))
+            case Mapping():
+                return b"{%b}" % b",".join(
+                    _literal(key) + b":" + self._compile(value, ordered=ordered or key in _ORDER_MATTERS)
+                    for key, value in (node.items() if ordered else sorted(node.items()))
+                )
+            case tuple():
+                return b"[%b]" % b",".join(self._compile(v, ordered=ordered) for v in node)
+        return _literal(node)
+
+    def _hole(self, hole: Hole) -> bytes:
+        self._holes.append(hole)
+        return b"%b"
+
+    def _text(self, template: Template) -> bytes:
+        compiled = compile_template(template)
+        if compiled.constant is not None:
+            return _literal(compiled.constant)
+        if compiled.parts is None:
+            return self._hole(lambda values: orjson.dumps(compiled.render(values)))
+        pieces = []
+        for i, part in enumerate(compiled.parts):
+            pieces.append(self._hole(_column(part, template)) if i % 2 else _literal(part)[1:-1])
+        return b'"%b"' % b"".join(pieces)
+
+    def _file(self, node: FromFile) -> Hole:
+        path, read = compile_template(node.path), self._read_file
+        return lambda values: b'"%b"' % b64encode(read(path.render(values)))
+
+
+def _literal(value: Json) -> bytes:
+    """JSON that stands in a `%`-pattern as it is."""
+    return orjson.dumps(value).replace(b"%", b"%%")
+
+
+def _column(name: str, template: Template) -> Hole:
+    """The inside of a JSON string: escaping is per character, so pieces may be escaped apart."""
+    dumps = orjson.dumps
+
+    def hole(values: Values) -> bytes:
+        try:
+            value = values[name]
+        except KeyError:
+            raise undefined(name, values, template) from None
+        return dumps(value)[1:-1] if isinstance(value, str) else dumps(dumps(value).decode())[1:-1]
+
+    return hole
+
+
+def _value_of(node: FromRow) -> Hole:
+    def hole(values: Values) -> bytes:
+        try:
+            return orjson.dumps(canonical(values[node.column]))
+        except KeyError:
+            raise undefined(node.column, values, Template(node.column, node.place)) from None
+
+    return hole

@@ -1,0 +1,128 @@
+"""Files that are whole or not there: atomic replacement, durable folders, private modes.
+
+The only place in the project that renames files. Every OSError leaves as a `DiskError` (or a
+`CannotCreate` when the file cannot be begun at all), naming the path.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from batchrun.errors import CannotCreate, DiskError
+from batchrun.model import FileFact
+
+PRIVATE_DIR = 0o700
+PRIVATE_FILE = 0o600
+CHUNK = 1 << 20
+
+
+def disk_error(error: OSError, path: Path, doing: str) -> DiskError:
+    """The DiskError for `error`, with advice where the cause is a known one."""
+    hints = {
+        errno.ENOSPC: "free some space and run it again; nothing that was saved is lost",
+        errno.EDQUOT: "the disk quota is used up; free some space and run it again",
+        errno.EROFS: "the file system is read-only",
+        errno.EACCES: "check the permissions of the file and its folder",
+    }
+    reason = error.strerror or str(error)
+    return DiskError(f"cannot {doing} {path}: {reason}", hint=hints.get(error.errno or 0, ""))
+
+
+def make_private_dir(path: Path) -> None:
+    """Create `path` and its missing parents, readable by the owner only whatever the umask."""
+    missing = [p for p in (path, *path.parents) if not p.exists()]
+    try:
+        for folder in reversed(missing):
+            folder.mkdir(mode=PRIVATE_DIR, exist_ok=True)
+            folder.chmod(PRIVATE_DIR)
+            sync_dir(folder.parent)
+    except OSError as error:
+        raise CannotCreate(f"cannot create the folder {path}: {error.strerror}") from error
+
+
+def sync_dir(folder: Path) -> None:
+    """Make the folder's entries durable: a rename is only safe once this returns."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def replacing(path: Path, *, mode: int | None = PRIVATE_FILE) -> Iterator[BinaryIO]:
+    """A binary file that becomes `path` when the block ends well, durable, and vanishes when it does not.
+
+    `mode` None leaves the permissions to the umask. The temporary stands beside `path` as
+    `.<name>.<pid>.part`, so that the rename stays on one file system.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        part.unlink(missing_ok=True)
+        handle = os.open(part, flags, 0o666 if mode is None else mode)
+    except OSError as error:
+        raise CannotCreate(f"cannot create {path}: {error.strerror}") from error
+    try:
+        with os.fdopen(handle, "wb", buffering=CHUNK) as stream:
+            if mode is not None:
+                os.fchmod(stream.fileno(), mode)
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(path)
+        sync_dir(path.parent)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise disk_error(error, path, "write") from error
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def write_atomic(path: Path, data: bytes, *, mode: int = PRIVATE_FILE) -> None:
+    """Replace `path` by `data`: a reader sees the old file or the new one, never a part."""
+    with replacing(path, mode=mode) as stream:
+        stream.write(data)
+
+
+def settle(part: Path, path: Path) -> None:
+    """Make a finished temporary file `path`: fsync, rename, fsync the folder."""
+    try:
+        handle = os.open(part, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        part.replace(path)
+        sync_dir(path.parent)
+    except OSError as error:
+        raise disk_error(error, path, "write") from error
+
+
+def digest(path: Path) -> str:
+    """The sha256 of a file, hexadecimal, read in pieces."""
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise disk_error(error, path, "read") from error
+
+
+def file_fact(path: Path) -> FileFact:
+    """What a whole reading of `path` shows."""
+    stat = path.stat()
+    return FileFact(str(path), stat.st_size, stat.st_mtime_ns, digest(path))
+
+
+def lines(path: Path) -> Iterator[bytes]:
+    """The lines of a JSONL file without their LF; split on LF bytes only (batches-api §9, #1778)."""
+    with path.open("rb", buffering=CHUNK) as stream:
+        for line in stream:
+            yield line[:-1] if line.endswith(b"\n") else line

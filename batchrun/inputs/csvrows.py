@@ -1,0 +1,124 @@
+"""CSV and TSV: RFC 4180 read strictly, by the C parser, over a file that need not fit in memory."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from itertools import chain
+from typing import Protocol, cast
+
+from batchrun.errors import DataError
+from batchrun.inputs.columns import Columns
+from batchrun.inputs.csvfault import explain
+from batchrun.inputs.source import TEXT_LIMIT, Record, Source
+
+
+class CsvRows:
+    """Reads the CSV files of one input, which must agree on their columns."""
+
+    def __init__(self, delimiter: str, id_column: str | None) -> None:
+        self._delimiter, self._columns = delimiter, Columns(id_column)
+
+    def __call__(self, source: Source, before: int) -> Iterator[Record]:
+        """The rows of one file; `before` is the number of rows ahead of it. An empty file has none."""
+        reader = _parser().reader(_lines(source), delimiter=self._delimiter, strict=True)
+        line, number = 1, before
+        try:
+            header = next(reader, None)
+            if header is None:
+                return
+            if not header:
+                raise source.error("the first line is blank", line=1, hint="put the column names there")
+            self._columns.check(header, source, 1)
+            line, number, width = reader.line_num + 1, before + 1, len(header)
+            for fields in reader:
+                if len(fields) != width:
+                    if fields or _more(reader):  # blank lines at the end mean nothing
+                        raise self._ragged(fields, header, source, line, number)
+                    return
+                yield line, dict(zip(header, fields, strict=True))
+                line, number = reader.line_num + 1, number + 1
+        except _parser().Error as error:
+            raise self._fault(str(error), source, line, number) from None
+
+    def _ragged(
+        self, fields: Sequence[str], header: Sequence[str], source: Source, line: int, number: int
+    ) -> DataError:
+        if not fields:
+            return source.error(
+                f"row {number} is a blank line", line=line, hint='remove it, or write an empty value as ""'
+            )
+        counts = (
+            f"row {number} has {len(fields)} field{'s'[: len(fields) != 1]}, the header has {len(header)}"
+        )
+        if len(fields) > len(header):
+            hint = f"a field that holds {self._delimiter!r}, a quote or a line end needs quotes around it"
+        else:
+            hint = (
+                f"its last value stands in column {header[len(fields) - 1]!r}; leave none out, even if empty"
+            )
+        return source.error(counts, line=line, hint=hint)
+
+    def _fault(self, reason: str, source: Source, line: int, number: int) -> DataError:
+        """The parser says that something is wrong; a second, slower reading says what and where."""
+        row = f"row {number}" if line > 1 else "the header"
+        if "limit" in reason:
+            reason = f"has a field of more than {TEXT_LIMIT // 1_000_000} million characters"
+            return source.error(f"{row} {reason}", line=line, hint="is the quote that ends it missing?")
+        with Source(source.path, source.name) as again:
+            fault = explain(_from_line(again, line), line, self._delimiter)
+        if fault is None:  # the file is not what it was a moment ago
+            return source.error(f"{row} cannot be read: {reason}", line=line)
+        return source.error(f"{row}: {fault.message}", line=fault.line, hint=fault.hint)
+
+
+def _lines(source: Source) -> Iterable[str]:
+    """Lines that end in LF; a CR stays where it is, so that fields keep their bytes."""
+    return chain.from_iterable(io.StringIO(source.decode(b), newline="\n") for b in source.blocks())
+
+
+def _from_line(source: Source, line: int) -> Iterator[str]:
+    for block in source.blocks():
+        for number, content in enumerate(io.StringIO(source.decode(block), newline="\n"), block.line):
+            if number >= line:
+                yield content
+
+
+def _more(reader: _Reader) -> bool:
+    try:
+        return any(reader)
+    except _parser().Error:
+        return True
+
+
+class _Reader(Protocol):
+    line_num: int
+
+    def __iter__(self) -> _Reader: ...
+    def __next__(self) -> list[str]: ...
+
+
+class _Parser(Protocol):
+    Error: type[Exception]
+
+    def reader(self, lines: Iterable[str], *, delimiter: str, strict: bool) -> _Reader: ...
+    def field_size_limit(self, limit: int) -> int: ...
+
+
+@cache
+def _parser() -> _Parser:
+    """The C module behind `csv`, as a copy of our own.
+
+    Its field size limit (131,072 characters) is one setting for the whole process. Raising it in `csv` would
+    change what other code of a program that uses batchrun as a library accepts; the copy has its own.
+    """
+    spec = importlib.util.find_spec("_csv")
+    if spec is None or spec.loader is None:  # an interpreter without the C module
+        raise ImportError("the csv module is missing from this Python")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    parser = cast(_Parser, module)
+    parser.field_size_limit(TEXT_LIMIT)
+    return parser

@@ -1,0 +1,46 @@
+"""Which files a spec may touch: those below its own folder, and below the roots an operator allowed.
+
+A spec that someone dropped in a folder is untrusted (design §2): absolute paths, `..`, links that lead
+out, devices and pipes are refused here, and every path of a spec, a row or a template comes through here.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from batchrun.errors import DataError, MissingInput
+
+_HINT = "move it below the spec's folder, or allow its folder with --root DIR or BATCHRUN_ROOTS"
+
+
+def confine(text: str, *, root: Path, roots: Sequence[Path] = ()) -> Path:
+    """`text`, seen from `root`, as an absolute path without links. Raises DataError when it leads outside."""
+    if not text or "\0" in text:
+        raise DataError(f"not a path: {text!r}")
+    try:
+        path = (root / text).resolve()
+    except (OSError, RuntimeError) as error:
+        raise DataError(f"cannot follow the path {text!r}: {error}") from error
+    for allowed in (root, *roots):
+        if path.is_relative_to(allowed.resolve()):
+            return path
+    raise DataError(f"{text!r} lies outside the spec's folder", hint=_HINT)
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a regular file for reading. Raises DataError for anything else, MissingInput when it is not there."""
+    try:
+        # O_NONBLOCK: opening a FIFO must not wait for a writer.
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError as error:
+        raise MissingInput(f"no such file: {path}") from error
+    except OSError as error:
+        raise DataError(f"cannot open {path}: {error.strerror}") from error
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise DataError(f"{path} is not a regular file")
+    return os.fdopen(handle, "rb", buffering=1 << 20)

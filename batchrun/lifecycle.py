@@ -1,0 +1,651 @@
+"""Every decision and every transition of a run: pure functions of the state, the policy and the time.
+
+    planned ──▶ submitting ──▶ submitted ──▶ ended ──▶ fetched
+       ▲            │  ▲            │           │
+       └─ deferred ─┤  └─ disproved ┴───────────┤
+                    ├──▶ refused (rejected, lost, too large)
+                    └──▶ held ◀─────────────────┘
+
+A shard found in `submitting` is never sent again: it is reconciled (design §4). Nothing is rewound once the
+API accepted it; what is asked again stands in a new shard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TypeAlias, assert_never
+
+from batchrun.errors import ExitCode
+from batchrun.model import Batch, Job, Timing
+from batchrun.results import Tally
+from batchrun.state import Collected, Expansion, Intent, Phase, Reason, RunState, SentBatch, Shard
+
+FETCH_TRIES = 5
+RETRYABLE = frozenset({"api_error", "overloaded_error", "rate_limit_error", "timeout_error"})
+"""Errors of a row that sending it again may cure (batches-api §3.5)."""
+
+_ACTIVE = (Phase.SUBMITTING, Phase.SUBMITTED, Phase.ENDED)
+_RESENT = (Reason.LOST, Reason.TOO_LARGE)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the spec and the command line allow."""
+
+    timing: Timing
+    max_attempts: int = 3
+    max_in_flight: int | None = None
+    max_cost_usd: float | None = None
+
+
+def policy_of(job: Job) -> Policy:
+    return Policy(job.timing, job.max_attempts, job.limits.max_in_flight, job.limits.max_cost_usd)
+
+
+# ---- what to do next ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    shard: Shard
+
+
+@dataclass(frozen=True, slots=True)
+class Reconcile:
+    """Look whether the POST whose outcome we do not know made a batch."""
+
+    shard: Shard
+    intent: Intent
+
+
+@dataclass(frozen=True, slots=True)
+class Resend:
+    """Write the shard's requests anew, under a new nonce, into one shard or (413) two."""
+
+    shard: Shard
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    shard: Shard
+    batch: SentBatch
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    shard: Shard
+    batch: SentBatch
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Put the rows of these shards that are worth another attempt into new shards."""
+
+    shards: tuple[Shard, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Collect:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    until: float
+
+
+Action: TypeAlias = Submit | Reconcile | Resend | Poll | Fetch | Retry | Collect | Wait
+
+
+def next_action(state: RunState, policy: Policy, now: float) -> Action | None:
+    """The one thing to do now, or None when nothing is left that we may do.
+
+    Paid answers come first, then what is uncertain, then what is new.
+    """
+    actions = [a for s in state.shards if (a := _step(s, state, policy, now)) is not None]
+    if ready := [a for a in actions if not isinstance(a, Wait)]:
+        return min(ready, key=_urgency)
+    if waits := [a.until for a in actions if isinstance(a, Wait)]:
+        return Wait(min(waits))
+    return _finish(state, policy)
+
+
+def _urgency(action: Action) -> int:
+    return (Fetch, Reconcile, Resend, Poll, Submit).index(type(action))
+
+
+def _step(shard: Shard, state: RunState, policy: Policy, now: float) -> Action | None:
+    """The shard's own next action; a Wait while it is not due; None when it needs nothing (more)."""
+    due = max(shard.due, 0.0)
+    match shard.phase:
+        case Phase.ENDED if shard.batch:
+            return Fetch(shard, shard.batch) if due <= now else Wait(due)
+        case Phase.SUBMITTED if shard.batch:
+            if due <= now:
+                return Poll(shard, shard.batch)
+            return None if overdue(shard, policy, now) else Wait(due)
+        case Phase.SUBMITTING if shard.intent:
+            return _reconcile(shard, shard.intent, policy.timing, now)
+        case Phase.REFUSED if shard.reason in _RESENT and not state.canceled:
+            return Resend(shard)
+        case Phase.PLANNED if not state.canceled and not over_budget(state, policy):
+            if not _room_for(shard, state, policy):
+                return None  # another shard's end makes the room, and that one is polled
+            return Submit(shard) if due <= now else Wait(due)
+    return None
+
+
+def _reconcile(shard: Shard, intent: Intent, timing: Timing, now: float) -> Action:
+    """Look at once, then evenly until enough clean listings span the time; a clock set back looks too."""
+    gap = timing.reconcile_over / max(timing.reconcile_listings - 1, 1)
+    due = intent.clean[-1] + gap if intent.clean else 0.0
+    due = max(due, shard.due)
+    return Reconcile(shard, intent) if due <= now or now < intent.started_at else Wait(due)
+
+
+def proven_lost(intent: Intent, timing: Timing) -> bool:
+    """Whether enough clean listings, over enough time, show that the POST created nothing (design §4)."""
+    clean = intent.clean
+    return len(clean) >= timing.reconcile_listings and clean[-1] - clean[0] >= timing.reconcile_over * 0.99
+
+
+def _room_for(shard: Shard, state: RunState, policy: Policy) -> bool:
+    """One POST at a time keeps the candidates of a reconciliation few; the queue has a size."""
+    if any(s.phase is Phase.SUBMITTING for s in state.shards):
+        return False
+    if next(s for s in state.shards if s.phase is Phase.PLANNED) is not shard:
+        return False
+    queued = sum(s.requests for s in state.shards if s.phase is Phase.SUBMITTED)
+    return not queued or policy.max_in_flight is None or queued + shard.requests <= policy.max_in_flight
+
+
+def _finish(state: RunState, policy: Policy) -> Action | None:
+    """No shard can move by itself: retry rows, then write the answer."""
+    if any(s.phase is not Phase.FETCHED and not settled(s, state) for s in state.shards):
+        return None
+    if not state.canceled:
+        again = tuple(s for s in state.shards if s.phase is Phase.FETCHED and worth_retrying(s, policy))
+        if again:
+            return Retry(again)
+    return Collect() if state.collected is None and state.expansion is not None else None
+
+
+def settled(shard: Shard, state: RunState) -> bool:
+    """Whether nothing is left to hope for from this shard, though it has no results."""
+    if shard.phase is Phase.PLANNED:
+        return state.canceled
+    return shard.phase is Phase.REFUSED and (
+        shard.reason in (Reason.REPLACED, Reason.ABANDONED) or (state.canceled and shard.reason in _RESENT)
+    )
+
+
+def never_created(shard: Shard) -> bool:
+    """Whether nothing can have been created from this shard, and nothing newer holds its requests."""
+    return shard.phase is Phase.PLANNED or shard.reason in (Reason.REJECTED, *_RESENT)
+
+
+def worth_retrying(shard: Shard, policy: Policy) -> bool:
+    if shard.tally is None or shard.retried or shard.attempt >= policy.max_attempts:
+        return False
+    counts, errors = shard.tally.counts, shard.tally.errors
+    canceled = 0 if shard.canceling else counts.canceled
+    return bool(counts.expired or canceled or any(errors.get(kind) for kind in RETRYABLE))
+
+
+def overdue(shard: Shard, policy: Policy, now: float) -> bool:
+    """Whether a batch runs longer than the spec waits; a batch ends by 24 h (batches-api §5)."""
+    batch = shard.batch
+    return (
+        shard.phase is Phase.SUBMITTED
+        and batch is not None
+        and now > batch.created_at.timestamp() + policy.timing.poll_timeout
+    )
+
+
+# ---- money -------------------------------------------------------------------------------------
+
+
+def spent(state: RunState) -> float:
+    """What the fetched results cost, in USD at batch price."""
+    return sum(s.tally.cost_usd for s in state.shards if s.tally)
+
+
+def at_stake(state: RunState) -> float:
+    """An upper bound, in USD, of what is under way or may have been created."""
+    return sum(
+        s.estimate.cost_high or 0.0
+        for s in state.shards
+        if s.phase in (*_ACTIVE, Phase.HELD) or s.reason is Reason.ABANDONED
+    )
+
+
+def planned(state: RunState) -> float:
+    """An upper bound, in USD, of what the planned shards will cost."""
+    return sum(s.estimate.cost_high or 0.0 for s in state.shards if s.phase is Phase.PLANNED)
+
+
+def over_budget(state: RunState, policy: Policy) -> bool:
+    """Whether the budget forbids what is planned. All of it or nothing: half a job is no use."""
+    if policy.max_cost_usd is None or not any(s.phase is Phase.PLANNED for s in state.shards):
+        return False
+    if any(s.phase is Phase.PLANNED and s.estimate.cost_high is None for s in state.shards):
+        return True
+    return spent(state) + at_stake(state) + planned(state) > policy.max_cost_usd
+
+
+# ---- what happened -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Rows were expanded anew: planned shards that were never sent give way to these."""
+
+    expansion: Expansion
+    shards: tuple[Shard, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """The files were touched, but hold what they held."""
+
+    expansion: Expansion
+
+
+@dataclass(frozen=True, slots=True)
+class OutputGone:
+    """The answer file is not as we wrote it: write it again from the results."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitStarted:
+    shard_id: str
+    intent: Intent
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitAccepted:
+    shard_id: str
+    batch: Batch
+    due: float
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitDeferred:
+    """Not created; send the same later."""
+
+    shard_id: str
+    due: float
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitRefused:
+    """Not created; sending the same again will not help."""
+
+    shard_id: str
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitUnknown:
+    shard_id: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A reconciliation's listing: the batches newer than the baseline that could be the shard's."""
+
+    shard_id: str
+    at: float
+    candidates: tuple[Batch, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenLost:
+    shard_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    shard_id: str
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    shard_id: str
+    batch: Batch
+    at: float
+    due: float
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """A batch we own was not found, or could not be asked about: look again later."""
+
+    shard_id: str
+    at: float
+    due: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    shard_id: str
+    tally: Tally
+
+
+@dataclass(frozen=True, slots=True)
+class FetchFailed:
+    shard_id: str
+    due: float
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Disproved:
+    """The results of the shard's batch carry another nonce: it is not ours."""
+
+    shard_id: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """The requests of a shard stand in new ones. `abandoned`: the old one may have been created."""
+
+    shard_id: str
+    shards: tuple[Shard, ...]
+    abandoned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """Rows of these shards that are worth another attempt now stand in new shards (perhaps none)."""
+
+    shard_ids: tuple[str, ...]
+    shards: tuple[Shard, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Gathering:
+    """The answer is about to be written: a file that a crash leaves there is ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """The answer is written."""
+
+    collected: Collected
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """A person says which batch is the shard's; the nonce still has to prove it."""
+
+    shard_id: str
+    batch: Batch
+
+
+@dataclass(frozen=True, slots=True)
+class CancelAsked:
+    """The user wants nothing more to be sent, and the batches under way canceled."""
+
+    shard_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reopened:
+    """The user wants failed, canceled and refused work tried again."""
+
+
+Event: TypeAlias = (
+    Prepared
+    | Refreshed
+    | OutputGone
+    | SubmitStarted
+    | SubmitAccepted
+    | SubmitDeferred
+    | SubmitRefused
+    | SubmitUnknown
+    | Listed
+    | ProvenLost
+    | Held
+    | Polled
+    | Unseen
+    | Fetched
+    | FetchFailed
+    | Disproved
+    | Replaced
+    | Retried
+    | Gathering
+    | Gathered
+    | Adopted
+    | CancelAsked
+    | Reopened
+)
+
+
+def apply(state: RunState, event: Event) -> RunState:
+    """The state after `event`. Total: every event leaves a state that can be saved and carried on from."""
+    state = replace(state, revision=state.revision + 1)
+    match event:
+        case Prepared(expansion, shards):
+            kept = tuple(replace(s, retried=False) for s in state.shards if not never_created(s))
+            return replace(state, expansion=expansion, shards=kept + shards, collected=None, canceled=False)
+        case Refreshed(expansion):
+            return replace(state, expansion=expansion)
+        case OutputGone():
+            return replace(state, collected=None)
+        case Gathering():
+            return replace(state, writing=True)
+        case Gathered(collected):
+            return replace(state, collected=collected, written=collected.output, writing=False)
+        case Replaced(shard_id, shards, abandoned):
+            reason = Reason.ABANDONED if abandoned else Reason.REPLACED
+            state = _update(state, shard_id, phase=Phase.REFUSED, reason=reason)
+            return replace(state, shards=state.shards + shards)
+        case Retried(shard_ids, shards):
+            for shard_id in shard_ids:
+                state = _update(state, shard_id, retried=True)
+            return replace(state, shards=state.shards + shards, collected=None if shards else state.collected)
+        case CancelAsked(shard_ids):
+            for shard_id in shard_ids:
+                state = _update(state, shard_id, canceling=True, due=0.0)
+            return replace(state, canceled=True)
+        case Reopened():
+            return _reopen(state)
+        case _:
+            return _apply_to_shard(state, event)
+
+
+ShardEvent: TypeAlias = (
+    SubmitStarted
+    | SubmitAccepted
+    | SubmitDeferred
+    | SubmitRefused
+    | SubmitUnknown
+    | Listed
+    | ProvenLost
+    | Held
+    | Polled
+    | Unseen
+    | Fetched
+    | FetchFailed
+    | Disproved
+    | Adopted
+)
+
+
+def _apply_to_shard(state: RunState, event: ShardEvent) -> RunState:
+    match event:
+        case SubmitStarted(shard_id, intent):
+            return _update(state, shard_id, phase=Phase.SUBMITTING, intent=intent, detail="", due=0.0)
+        case SubmitAccepted(shard_id, batch, due):
+            return _update(state, shard_id, phase=Phase.SUBMITTED, batch=_sent(batch), due=due, detail="")
+        case SubmitDeferred(shard_id, due, detail):
+            return _update(state, shard_id, phase=Phase.PLANNED, intent=None, due=due, detail=detail)
+        case SubmitRefused(shard_id, reason, detail):
+            return _update(state, shard_id, phase=Phase.REFUSED, intent=None, reason=reason, detail=detail)
+        case SubmitUnknown(shard_id, detail):
+            return _update(state, shard_id, detail=detail)
+        case Listed():
+            return _listed(state, event)
+        case ProvenLost(shard_id):
+            return _update(state, shard_id, phase=Phase.REFUSED, reason=Reason.LOST)
+        case Held(shard_id, reason, detail):
+            return _update(state, shard_id, phase=Phase.HELD, reason=reason, detail=detail)
+        case Polled(shard_id, batch, at, due):
+            return _polled(state, event)
+        case Unseen(shard_id, at, due):
+            return _update(state, shard_id, polled_at=at, due=due)
+        case Fetched(shard_id, tally):
+            sent = state.shard(shard_id).batch
+            proven = replace(sent, provisional=False) if sent else None
+            return _update(state, shard_id, phase=Phase.FETCHED, tally=tally, batch=proven, detail="")
+        case FetchFailed(shard_id, due, detail):
+            tries = state.shard(shard_id).fetch_tries + 1
+            state = _update(state, shard_id, fetch_tries=tries, due=due, detail=detail)
+            if tries < FETCH_TRIES:
+                return state
+            return _update(state, shard_id, phase=Phase.HELD, reason=Reason.RESULTS)
+        case Disproved(shard_id, detail):
+            return _disproved(state, state.shard(shard_id), detail)
+        case Adopted(shard_id, batch):
+            state = _update(state, shard_id, reason=None, candidates=(), due=0.0, fetch_tries=0)
+            sent = replace(_sent(batch), provisional=True)
+            return _update(state, shard_id, phase=Phase.SUBMITTED, batch=sent)
+        case _:
+            assert_never(event)
+
+
+def wake(state: RunState) -> RunState:
+    """Every batch is due: a rerun asks at once how they are, whenever the last one asked. A shard that was
+    held for its credential is looked for again: perhaps the right one is back."""
+
+    def awake(shard: Shard) -> Shard:
+        if shard.phase in (Phase.SUBMITTED, Phase.ENDED):
+            return replace(shard, due=0.0)
+        if shard.phase is Phase.HELD and shard.reason is Reason.CREDENTIAL:
+            return replace(shard, phase=Phase.SUBMITTING, reason=None)
+        return shard
+
+    return replace(state, shards=tuple(map(awake, state.shards)))
+
+
+def _update(state: RunState, shard_id: str, **changes: object) -> RunState:
+    shards = tuple(replace(s, **changes) if s.id == shard_id else s for s in state.shards)  # type: ignore[arg-type]
+    return replace(state, shards=shards)
+
+
+def _sent(batch: Batch) -> SentBatch:
+    return SentBatch(
+        id=batch.id,
+        created_at=batch.created_at,
+        expires_at=batch.expires_at,
+        processing_status=str(batch.processing_status),
+        request_counts=batch.request_counts,
+        ended_at=batch.ended_at,
+    )
+
+
+def _listed(state: RunState, event: Listed) -> RunState:
+    shard = state.shard(event.shard_id)
+    intent = shard.intent
+    if intent is None:
+        return state
+    match event.candidates:
+        case ():
+            clean = replace(intent, clean=(*intent.clean, event.at))
+            return _update(state, shard.id, intent=clean)
+        case (batch,):
+            sent = replace(_sent(batch), provisional=True)
+            return _update(state, shard.id, phase=Phase.SUBMITTED, batch=sent, due=0.0)
+        case several:
+            ids = tuple(b.id for b in several)
+            return _update(state, shard.id, phase=Phase.HELD, reason=Reason.SEVERAL, candidates=ids)
+
+
+def _polled(state: RunState, event: Polled) -> RunState:
+    """A status never goes back: an older answer that arrives late changes nothing but the time."""
+    shard = state.shard(event.shard_id)
+    if shard.phase is not Phase.SUBMITTED or shard.batch is None:
+        return state
+    sent = replace(_sent(event.batch), provisional=shard.batch.provisional)
+    if not event.batch.ended:
+        return _update(state, shard.id, batch=sent, polled_at=event.at, due=event.due)
+    state = _update(state, shard.id, batch=sent, polled_at=event.at, due=0.0, phase=Phase.ENDED)
+    drained = tuple(replace(s, due=0.0) if s.phase is Phase.PLANNED else s for s in state.shards)
+    return replace(state, shards=drained)
+
+
+def _disproved(state: RunState, shard: Shard, detail: str) -> RunState:
+    """An adoption by count was wrong: go on looking, without that batch."""
+    if shard.intent is None or shard.batch is None or not shard.batch.provisional:
+        return _update(state, shard.id, phase=Phase.HELD, reason=Reason.FOREIGN, detail=detail)
+    excluded = (*shard.intent.excluded, shard.batch.id)
+    intent = replace(shard.intent, excluded=excluded, clean=())
+    return _update(state, shard.id, phase=Phase.SUBMITTING, intent=intent, batch=None, due=0.0, detail=detail)
+
+
+def _reopen(state: RunState) -> RunState:
+    def reopened(shard: Shard) -> Shard:
+        if shard.phase is Phase.REFUSED and shard.reason is Reason.REJECTED:
+            return replace(shard, phase=Phase.PLANNED, reason=None, detail="", due=0.0)
+        if shard.phase is Phase.HELD and shard.reason is Reason.RESULTS:
+            return replace(shard, phase=Phase.ENDED, reason=None, due=0.0, fetch_tries=0)
+        return shard
+
+    return replace(state, shards=tuple(map(reopened, state.shards)), canceled=False)
+
+
+# ---- how it stands -----------------------------------------------------------------------------
+
+
+class Verdict(StrEnum):
+    """How a job stands when no action is left for now."""
+
+    DONE = "done"
+    RUNNING = "running"
+    HELD = "held"
+    OVER_BUDGET = "over_budget"
+    REJECTED = "rejected"
+    NEW = "new"
+
+
+def verdict(state: RunState, policy: Policy) -> Verdict:
+    """One word for the job, the one that needs a person first."""
+    if any(s.phase is Phase.HELD for s in state.shards):
+        return Verdict.HELD
+    if any(s.phase in _ACTIVE for s in state.shards):
+        return Verdict.RUNNING
+    if any(s.reason is Reason.REJECTED for s in state.shards):
+        return Verdict.REJECTED
+    if over_budget(state, policy) and not state.canceled:
+        return Verdict.OVER_BUDGET
+    if state.collected is not None:
+        return Verdict.DONE
+    return Verdict.RUNNING if any(s.batch or s.intent for s in state.shards) else Verdict.NEW
+
+
+def exit_code(state: RunState, policy: Policy) -> ExitCode:
+    match verdict(state, policy):
+        case Verdict.DONE:
+            done = state.collected is not None and state.collected.all_succeeded
+            return ExitCode.OK if done else ExitCode.ROWS_FAILED
+        case Verdict.HELD | Verdict.OVER_BUDGET:
+            return ExitCode.NEEDS_PERSON
+        case Verdict.REJECTED:
+            return ExitCode.DATA
+        case Verdict.RUNNING | Verdict.NEW:
+            return ExitCode.NOT_FINISHED
+    assert_never(verdict(state, policy))
+
+
+def live(shards: Sequence[Shard]) -> tuple[Shard, ...]:
+    """The shards whose requests are answered, or under way, or may be: asking those again would pay twice."""
+    return tuple(s for s in shards if s.phase in (*_ACTIVE, Phase.FETCHED, Phase.HELD))

@@ -1,0 +1,253 @@
+"""The values batchrun thinks in. Frozen, without I/O; the words are those of ARCHITECTURE.md's glossary."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeAlias
+
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+
+
+# ---- the spec ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something was written: line and column count from 1; 0 where there is none."""
+
+    file: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A string of the request: a template over the row (often without any placeholder)."""
+
+    source: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class FromRow:
+    """`{$row: column}`: the row's own typed value."""
+
+    column: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class FromFile:
+    """`{$base64: path}`: a binary file, base64-encoded; the path is a template over the row."""
+
+    path: Template
+
+
+Node: TypeAlias = (
+    "bool | int | float | Template | FromRow | FromFile | tuple[Node, ...] | Mapping[str, Node] | None"
+)
+
+
+class InputFormat(StrEnum):
+    CSV = "csv"
+    TSV = "tsv"
+    JSONL = "jsonl"
+    JSON = "json"
+    TEXT = "text"
+    PARQUET = "parquet"
+    REQUESTS = "requests"
+
+
+class OutputFormat(StrEnum):
+    JSONL = "jsonl"
+    CSV = "csv"
+    PARQUET = "parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """`paths` are as written: relative to the job's root, globs allowed. `id` names the id column."""
+
+    paths: tuple[str, ...]
+    place: Place
+    format: InputFormat | None = None
+    id: str | None = None
+    delimiter: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutputSpec:
+    """`path` is absolute and inside the jail; `columns` are templates over the output record."""
+
+    path: Path
+    format: OutputFormat
+    include_input: bool = False
+    columns: Mapping[str, Template] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`batch_requests` and `batch_bytes` cut shards; their defaults are design §3's."""
+
+    max_cost_usd: float | None = None
+    max_in_flight: int | None = None
+    batch_requests: int = 100_000
+    batch_bytes: int = 240_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Seconds. `reconcile_*`: how many clean listings, over how long, prove that nothing was created."""
+
+    poll_interval: float = 60.0
+    poll_timeout: float = 25 * 3600.0
+    reconcile_listings: int = 3
+    reconcile_over: float = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What one spec file asks for. `request` is None where the input holds ready-made request lines."""
+
+    name: str
+    spec: Path
+    root: Path
+    roots: tuple[Path, ...]
+    input: InputSpec
+    request: Mapping[str, Node] | None
+    output: OutputSpec
+    samples: int = 1
+    betas: tuple[str, ...] = ()
+    api_version: str = "2023-06-01"
+    limits: Limits = field(default_factory=Limits)
+    max_attempts: int = 3
+    timing: Timing = field(default_factory=Timing)
+    files: tuple[Path, ...] = ()
+    """The spec and every `$file` it reads, absolute: what a change of the spec can be seen by."""
+
+
+# ---- rows and requests -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One input record. `number` counts from 1 over all files; `where` is `file:line` for messages."""
+
+    number: int
+    id: str
+    values: Mapping[str, Json]
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileFact:
+    """What we knew of a file when we read it whole: enough to see later that it changed."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    sha256: str
+
+
+# ---- what the API owns -------------------------------------------------------------------------
+
+
+class ProcessingStatus(StrEnum):
+    IN_PROGRESS = "in_progress"
+    CANCELING = "canceling"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestCounts:
+    processing: int = 0
+    succeeded: int = 0
+    errored: int = 0
+    canceled: int = 0
+    expired: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.processing + self.succeeded + self.errored + self.canceled + self.expired
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The API's batch object (batches-api §2.7). `processing_status` is a plain string where the
+    API says a word we do not know; `raw` is the object as it came."""
+
+    id: str
+    processing_status: ProcessingStatus | str
+    request_counts: RequestCounts
+    created_at: datetime
+    expires_at: datetime
+    ended_at: datetime | None = None
+    cancel_initiated_at: datetime | None = None
+    archived_at: datetime | None = None
+    results_url: str | None = None
+    raw: Mapping[str, Json] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def ended(self) -> bool:
+        return self.processing_status == ProcessingStatus.ENDED
+
+
+@dataclass(frozen=True, slots=True)
+class BatchPage:
+    data: tuple[Batch, ...]
+    has_more: bool
+    first_id: str | None
+    last_id: str | None
+
+
+class ResultType(StrEnum):
+    SUCCEEDED = "succeeded"
+    ERRORED = "errored"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestError:
+    """Why one request failed: the inner error of the envelope (batches-api §2.8)."""
+
+    type: str
+    message: str
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One line that came back. `message` is the API's Message object, only on `succeeded`."""
+
+    custom_id: str
+    type: ResultType
+    message: Mapping[str, Json] | None = None
+    error: RequestError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as billed. `input_tokens` leaves out cache reads and writes (batches-api §2.9)."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_write_5m: int = 0
+    cache_write_1h: int = 0
+    cache_read: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.cache_write_5m + other.cache_write_5m,
+            self.cache_write_1h + other.cache_write_1h,
+            self.cache_read + other.cache_read,
+        )

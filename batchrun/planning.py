@@ -1,0 +1,81 @@
+"""What a run would do, as a report: new and reused requests and why, shards, tokens, cost. Sends nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import orjson
+
+from batchrun import lifecycle
+from batchrun.estimate import Estimate
+from batchrun.model import Job, Json
+from batchrun.prepare import Prepared, survey
+from batchrun.report import ExactSample, PlannedShard, PlanReport
+from batchrun.state import Expansion, RunState
+from batchrun.store import Store
+
+CountTokens = Callable[[Mapping[str, Json]], int]
+
+
+def plan(
+    job: Job,
+    store: Store,
+    *,
+    warnings: Sequence[str] = (),
+    exact: int = 0,
+    count_tokens: CountTokens | None = None,
+) -> PlanReport:
+    """The report for `job`. Touches no file; with `exact`, asks `count_tokens` about so many new requests."""
+    state = store.load()
+    found = survey(job, state, store, sample=exact)
+    counted = None
+    if exact and count_tokens is not None and found.sample:
+        counted = ExactSample(len(found.sample), sum(count_tokens(orjson.loads(p)) for p in found.sample))
+    last = state.expansion if state else None
+    again = _rows_to_retry(state, job) if state else 0
+    retries = (f"{again:,} failed rows are worth another attempt, which comes on top",) if again else ()
+    return PlanReport(
+        job=job.name,
+        rows=found.expansion.rows,
+        requests=found.expansion.requests,
+        duplicates=found.duplicates,
+        new=found.new,
+        reused=found.reused,
+        reasons=tuple(_why_new(last, found)) if found.new else (),
+        shards=tuple(PlannedShard(s.id, s.requests, s.bytes) for s in found.shards),
+        estimate=sum((s.estimate for s in found.shards), Estimate()),
+        exact=counted,
+        samples=job.samples,
+        spent_usd=lifecycle.spent(state) + lifecycle.at_stake(state) if state else 0.0,
+        max_cost_usd=job.limits.max_cost_usd,
+        warnings=(*warnings, *retries),
+    )
+
+
+def _why_new(last: Expansion | None, found: Prepared) -> list[str]:
+    """Why the new requests are new, the widest cause first."""
+    if last is None:
+        return ["the job was never run"]
+    now = found.expansion
+    edited = sorted(k for k in now.parts.keys() | last.parts.keys() if now.parts.get(k) != last.parts.get(k))
+    reasons = []
+    if edited:
+        reasons.append(f"the request changed: {', '.join(edited)}")
+    if now.samples > last.samples:
+        reasons.append(f"samples went from {last.samples} to {now.samples}")
+    if found.added:
+        reasons.append(f"{found.added:,} {'row was' if found.added == 1 else 'rows were'} added")
+    if found.changed and not reasons[: bool(edited) + (now.samples > last.samples)]:
+        reasons.append(f"{found.changed:,} {'row' if found.changed == 1 else 'rows'} changed, or never sent")
+    return reasons
+
+
+def _rows_to_retry(state: RunState, job: Job) -> int:
+    """How many rows of fetched shards the lifecycle would try again."""
+    count = 0
+    for shard in state.shards:
+        if shard.tally and lifecycle.worth_retrying(shard, lifecycle.policy_of(job)):
+            canceled = 0 if shard.canceling else shard.tally.counts.canceled
+            errors = sum(n for kind, n in shard.tally.errors.items() if kind in lifecycle.RETRYABLE)
+            count += shard.tally.counts.expired + canceled + errors
+    return count

@@ -1,0 +1,247 @@
+"""Input and spec → today's expansion: which requests the answer needs, and which of them are new.
+
+The same pass serves `plan` (which writes nothing) and `run` (which writes the rows file and the shards).
+"""
+
+from __future__ import annotations
+
+import random
+import secrets
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO
+
+import orjson
+
+from batchrun import files
+from batchrun.errors import DataError, MissingInput
+from batchrun.expand import Request, expand, parts_of, settings_of
+from batchrun.inputs import open_rows, resolve
+from batchrun.jail import confine, open_regular
+from batchrun.lifecycle import live
+from batchrun.model import FileFact, FromFile, InputSpec, Job, Node, Place, Row
+from batchrun.prices import price_of
+from batchrun.shards import Cutter, keys_in
+from batchrun.state import Expansion, RunState, Shard
+from batchrun.store import Store
+
+MEDIA_LIMIT = 100_000_000
+"""Bytes of one `$base64` file; base64 makes a third more, and a body holds 240 MB in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What today's expansion came to."""
+
+    expansion: Expansion
+    shards: tuple[Shard, ...]
+    duplicates: int
+    reused: int
+    new: int
+    added: int = 0
+    """Rows with a new request whose id the last expansion did not have."""
+    changed: int = 0
+    """Rows with a new request whose id it had."""
+    sample: tuple[bytes, ...] = ()
+
+
+def prepare(job: Job, state: RunState | None, store: Store) -> Prepared:
+    """Expand every row, and cut what has neither an answer nor a batch under way into shards, on disk.
+
+    Raises DataError or MissingInput before anything is sent.
+    """
+    return _prepare(job, state, store, write=True, watch=_NoWatch())
+
+
+def survey(job: Job, state: RunState | None, store: Store, *, sample: int = 0) -> Prepared:
+    """The same without touching a file, telling added rows from changed ones, with `sample` of the new
+    requests' params, chosen evenly."""
+    last = state.expansion if state else None
+    watch = _Watch(store.rows(last.rows_file) if last else None, sample)
+    found = _prepare(job, state, store, write=False, watch=watch)
+    return replace(found, added=watch.added, changed=watch.changed, sample=tuple(watch.sample))
+
+
+class _NoWatch:
+    """Takes no notice."""
+
+    def new(self, row: Row, request: Request) -> None:
+        """Hear of a new request."""
+
+
+class _Watch(_NoWatch):
+    """Why requests are new, and a few of them. Holds 8 bytes for each row of the last expansion."""
+
+    def __init__(self, last_rows: Path | None, size: int) -> None:
+        ids = (hash(orjson.loads(line)["id"]) for line in files.lines(last_rows)) if last_rows else ()
+        self._ids = array("q", sorted(ids))
+        self._size, self._seen, self._last = size, 0, 0
+        self._random = random.Random(0)  # noqa: S311 (the same sample each time)
+        self.added = self.changed = 0
+        self.sample: list[bytes] = []
+
+    def new(self, row: Row, request: Request) -> None:
+        self._seen += 1
+        if len(self.sample) < self._size:
+            self.sample.append(request.params)
+        elif self._size and (place := self._random.randrange(self._seen)) < self._size:
+            self.sample[place] = request.params
+        if row.number == self._last:
+            return
+        self._last = row.number
+        name = hash(row.id)
+        place = bisect_left(self._ids, name)
+        known = place < len(self._ids) and self._ids[place] == name
+        self.changed += known
+        self.added += not known
+
+
+def _prepare(job: Job, state: RunState | None, store: Store, *, write: bool, watch: _NoWatch) -> Prepared:
+    shards = live(state.shards) if state else ()
+    known = keys_in(store.shard(s.id) for s in shards)
+    rows_file = f"{(state.revision if state else 0) + 1:06d}.jsonl"
+    rows = open_rows(job.input, root=job.root, roots=job.roots)
+    target: AbstractContextManager[BinaryIO | None] = nullcontext()
+    if write:
+        target = files.replacing(store.rows(rows_file))
+    cutter = Cutter(
+        job,
+        first=next_number(state),
+        nonce=new_nonce,
+        price_of=price_of,
+        path_of=store.shard if write else None,
+    )
+    # 16 bytes a request, in memory: any row may repeat any earlier one, and must not be paid for again.
+    seen: set[bytes] = set()
+    count = asked = reused = 0
+    with target as stream, cutter:
+        for row, requests in expand(rows, job, media_reader(job)):
+            count += 1
+            for request in requests:
+                asked += 1
+                if request.key in seen:
+                    continue
+                seen.add(request.key)
+                if request.key in known:
+                    known.remove(request.key)  # it now stands in `seen`; both together would cost twice
+                    reused += 1
+                else:
+                    cutter.add(request, where=f"row {row.number} ({row.where})")
+                    watch.new(row, request)
+            if stream is not None:
+                stream.write(_rows_line(row, [r.key for r in requests], job.output.include_input))
+        new_shards = cutter.close()
+    expansion = Expansion(
+        spec_files=tuple(_relative(files.file_fact(path), job.root) for path in job.files),
+        input_paths=job.input.paths,
+        inputs=tuple(rows.files),
+        rows_file=rows_file,
+        rows=count,
+        requests=len(seen),
+        settings=settings_of(job),
+        parts=parts_of(job),
+        samples=job.samples,
+        media=any(_names_files(node) for node in (job.request or {}).values()),
+    )
+    return Prepared(expansion, new_shards, asked - len(seen), reused, len(seen) - reused)
+
+
+def still_current(expansion: Expansion, job: Job) -> Expansion | None:
+    """The expansion with its files' newest times, when spec and data say what they said before."""
+    if expansion.media or expansion.settings != settings_of(job):
+        return None
+    spec_files = _same(expansion.spec_files, job.root, job.files, by_content=False)
+    paths = resolve(job.input, root=job.root, roots=job.roots)
+    inputs = _same(expansion.inputs, job.root, paths, by_content=True)
+    if spec_files is None or inputs is None:
+        return None
+    return replace(expansion, spec_files=spec_files, inputs=inputs)
+
+
+def untouched(expansion: Expansion, root: Path, roots: tuple[Path, ...], spec: Path) -> bool:
+    """Whether spec and data are, by size and time, the files that were read then. Opens none of them."""
+    if expansion.media:
+        return False
+    source = InputSpec(expansion.input_paths, Place(str(spec)))
+    try:
+        inputs = [_name(path, root) for path in resolve(source, root=root, roots=roots)]
+    except MissingInput:
+        return False
+    if inputs != [fact.path for fact in expansion.inputs]:
+        return False
+    return all(unchanged(fact, root) for fact in (*expansion.spec_files, *expansion.inputs))
+
+
+def unchanged(fact: FileFact, root: Path) -> bool:
+    """Whether the file has the size and the time it had."""
+    try:
+        stat = (root / fact.path).stat()
+    except OSError:
+        return False
+    return (stat.st_size, stat.st_mtime_ns) == (fact.size, fact.mtime_ns)
+
+
+def _same(
+    facts: tuple[FileFact, ...], root: Path, paths: tuple[Path, ...] | list[Path], *, by_content: bool
+) -> tuple[FileFact, ...] | None:
+    """`facts` with today's times, or None when a file came, went or (`by_content`) says something else."""
+    if [_name(path, root) for path in paths] != [fact.path for fact in facts]:
+        return None
+    found = []
+    for fact, path in zip(facts, paths, strict=True):
+        if unchanged(fact, root):
+            found.append(fact)
+            continue
+        now = _relative(files.file_fact(path), root)
+        if by_content and now.sha256 != fact.sha256:
+            return None
+        found.append(now)
+    return tuple(found)
+
+
+def next_number(state: RunState | None) -> int:
+    """The number of the next shard; numbers are never used twice."""
+    return 1 + max((int(s.id) for s in state.shards), default=0) if state else 1
+
+
+def new_nonce() -> str:
+    return secrets.token_hex(8)
+
+
+def media_reader(job: Job) -> Callable[[str], bytes]:
+    """Reads the files that `$base64` names, inside the jail."""
+
+    def read(text: str) -> bytes:
+        with open_regular(confine(text, root=job.root, roots=job.roots)) as stream:
+            data = stream.read(MEDIA_LIMIT + 1)
+        if len(data) > MEDIA_LIMIT:
+            raise DataError(f"{text!r} is larger than {MEDIA_LIMIT:,} bytes", hint="use the Files API")
+        return data
+
+    return read
+
+
+def _rows_line(row: Row, keys: list[bytes], include_input: bool) -> bytes:
+    line: dict[str, object] = {"row": row.number, "id": row.id, "keys": [k.hex() for k in keys]}
+    if include_input:
+        line["input"] = row.values
+    return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _names_files(node: Node) -> bool:
+    if isinstance(node, FromFile):
+        return True
+    children = node.values() if isinstance(node, dict) else node if isinstance(node, tuple) else ()
+    return any(map(_names_files, children))
+
+
+def _name(path: Path, root: Path) -> str:
+    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+
+
+def _relative(fact: FileFact, root: Path) -> FileFact:
+    return replace(fact, path=_name(Path(fact.path), root))

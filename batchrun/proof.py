@@ -1,0 +1,129 @@
+"""Are these results whole, and ours? The one place that decides it (design §4, Fetching)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from batchrun.errors import IncompleteResults
+from batchrun.files import disk_error, lines
+from batchrun.model import RequestCounts, Result, ResultType, Usage
+from batchrun.prices import TICKS, PriceLookup, message_cost_usd
+from batchrun.results import Tally, parse, searches_of, usage_of
+from batchrun.safetext import plain
+
+
+class ForeignResults(IncompleteResults):
+    """Results of a batch that is not ours: not one of its ids is. Fetching again would not help."""
+
+
+def prove(part: Path, ids: Iterable[str], counts: RequestCounts, price_of: PriceLookup) -> Tally:
+    """What the results in `part` add up to, once they are proven to be exactly those of a shard.
+
+    `ids` are the shard's custom_ids, `counts` what the API says of the ended batch. Every line must parse,
+    the ids must be the shard's, each once, and the results of each type must be as many as `counts` says:
+    the service sends no LF after the last line, so nothing else tells a whole file from one that was cut.
+    Raises ForeignResults, IncompleteResults saying all that is wrong, DiskError.
+    """
+    check, sums = _IdCheck(ids), _Sums(price_of)
+    try:
+        for number, line in enumerate(lines(part), start=1):
+            if line.strip():
+                try:
+                    result = parse(line)
+                except ValueError as error:
+                    check.fault("lines that are no result", f"line {number}: {error}")
+                    continue
+                check.see(result.custom_id)
+                sums.add(result)
+    except OSError as error:
+        raise disk_error(error, part, "read") from error
+    tally = sums.tally()
+    if problems := check.problems() + _differences(tally.counts, counts):
+        raise IncompleteResults("the results are not whole: " + "; ".join(problems))
+    return tally
+
+
+def _differences(found: RequestCounts, said: RequestCounts) -> list[str]:
+    if said.processing:
+        return [f"the API still counts {said.processing:,} requests as processing"]
+    return [
+        f"{ours:,} {kind.value} where the API counts {theirs:,}"
+        for kind in ResultType
+        if (ours := getattr(found, kind.value)) != (theirs := getattr(said, kind.value))
+    ]
+
+
+class _IdCheck:
+    """Every id of the shard once, and no other. Holds the shard's ids: at most 100,000 (batches-api §5)."""
+
+    def __init__(self, ids: Iterable[str]) -> None:
+        self._expected = frozenset(ids)
+        self._missing = set(self._expected)
+        self._faults: Counter[str] = Counter()
+        self._examples: dict[str, str] = {}
+
+    def see(self, custom_id: str) -> None:
+        if custom_id in self._missing:
+            self._missing.remove(custom_id)
+        elif custom_id in self._expected:
+            self.fault("ids that come twice", custom_id)
+        else:
+            self.fault(_FOREIGN, plain(custom_id, 70))
+
+    def fault(self, what: str, example: str) -> None:
+        self._faults[what] += 1
+        self._examples.setdefault(what, example)
+
+    def problems(self) -> list[str]:
+        """What is wrong, with a count and one example each. Raises ForeignResults when no id was ours."""
+        if self._faults[_FOREIGN] and self._missing == self._expected:
+            raise ForeignResults(
+                f"the batch is not ours: none of its {self._faults[_FOREIGN]:,} results has an id of this"
+                f" shard (the first is {self._examples[_FOREIGN]})"
+            )
+        if self._missing:
+            self._faults["ids without a result"] = len(self._missing)
+            self._examples["ids without a result"] = min(self._missing)
+        return [f"{count:,} {what} ({self._examples[what]})" for what, count in self._faults.items()]
+
+
+_FOREIGN = "ids of other requests"
+
+
+class _Sums:
+    def __init__(self, price_of: PriceLookup) -> None:
+        self._price_of = price_of
+        self._types: Counter[str] = Counter()
+        self._errors: Counter[str] = Counter()
+        self._stops: Counter[str] = Counter()
+        self._usage = Usage()
+        self._ticks = self._unpriced = self._searches = 0
+
+    def add(self, result: Result) -> None:
+        self._types[result.type] += 1
+        if result.error is not None:
+            self._errors[result.error.type] += 1
+        if (message := result.message) is None:
+            return
+        self._stops[str(message.get("stop_reason"))] += 1
+        self._searches += searches_of(message)
+        usage = usage_of(message)
+        self._usage += usage
+        price = self._price_of(str(message.get("model")))
+        if price is None:
+            self._unpriced += 1
+        else:
+            self._ticks += round(message_cost_usd(price, message, usage) * TICKS)
+
+    def tally(self) -> Tally:
+        return Tally(
+            counts=RequestCounts(**self._types),
+            errors=dict(sorted(self._errors.items())),
+            stop_reasons=dict(sorted(self._stops.items())),
+            usage=self._usage,
+            cost_usd=self._ticks / TICKS,
+            unpriced=self._unpriced,
+            searches=self._searches,
+        )

@@ -1,0 +1,153 @@
+"""The Anthropic Message Batches API as a provider: `BatchesClient` in the words of `base`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+from batchrun.apierrors import created_nothing
+from batchrun.body import Body
+from batchrun.client import BatchesClient
+from batchrun.errors import (
+    ApiError,
+    BadRequest,
+    BadResponse,
+    Conflict,
+    ConnectionFailed,
+    IncompleteResults,
+    NotFound,
+    RateLimited,
+    ServerError,
+    TooLarge,
+)
+from batchrun.files import CHUNK, PRIVATE_FILE, disk_error
+from batchrun.model import Batch, Json
+from batchrun.providers.base import Baseline, OutcomeUnknown, Polled, Rejected, TryLater
+from batchrun.streams import MAX_LINE
+
+_PAGE = 100
+
+
+class Anthropic:
+    name = "anthropic"
+
+    def __init__(self, client: BatchesClient) -> None:
+        self._client = client
+
+    @property
+    def origin(self) -> str:
+        return self._client.base_url
+
+    def close(self) -> None:
+        self._client.close()
+
+    def newest(self) -> Baseline:
+        with _reading():
+            page, headers = self._client.list_page(1)
+        newest = page.data[0] if page.data else None
+        return Baseline(
+            batch_id=newest.id if newest else None,
+            created_at=newest.created_at if newest else None,
+            server_time=_server_time(headers),
+            credential=self._client.fingerprint(headers),
+        )
+
+    def create(self, body: Path, *, requests: int, betas: Sequence[str], api_version: str) -> Batch:
+        try:
+            batch = self._client.create(Body(body), betas=betas, api_version=api_version)
+        except ApiError as error:
+            if not created_nothing(error):
+                raise OutcomeUnknown(error) from error
+            raise (TryLater(error) if _later(error) else Rejected(error)) from error
+        if batch.request_counts.total != requests:
+            total = batch.request_counts.total
+            odd = BadResponse(
+                f"the batch {batch.id} came back with {total} requests, not {requests}", status=200
+            )
+            raise OutcomeUnknown(odd) from odd
+        return batch
+
+    def retrieve(self, id: str) -> Polled:
+        with _reading(NotFound):
+            return self._client.poll(id)
+
+    def since(self, baseline: Baseline) -> Sequence[Batch]:
+        newer = []
+        with _reading():
+            for batch in self._client.iterate(limit=_PAGE):
+                # The time as well as the id: the baseline itself may have been deleted.
+                older = baseline.created_at is not None and batch.created_at < baseline.created_at
+                if older or batch.id == baseline.batch_id:
+                    break
+                newer.append(batch)
+        return newer
+
+    def download(self, id: str, part: Path) -> None:
+        with _reading(NotFound), _writing(part) as write:
+            for piece in _short_lines(self._client.chunks(id)):
+                write(piece)
+
+    def cancel(self, id: str) -> Batch:
+        try:
+            with _reading(NotFound):
+                return self._client.cancel(id)
+        except (BadRequest, Conflict) as error:
+            raise Rejected(error) from error
+
+    def count_tokens(self, params: Mapping[str, Json]) -> int:
+        try:
+            with _reading():
+                return self._client.count_tokens(params)
+        except (BadRequest, NotFound, TooLarge) as error:
+            raise Rejected(error) from error
+
+
+@contextmanager
+def _reading(*passing: type[ApiError]) -> Iterator[None]:
+    """Calls that change nothing: what may pass becomes TryLater, what a person must cure stays as it is."""
+    try:
+        yield
+    except IncompleteResults:
+        raise
+    except ApiError as error:
+        # BadResponse: a proxy's error page comes and goes.
+        if error.transient or isinstance(error, (BadResponse, *passing)):
+            raise TryLater(error) from error
+        raise
+
+
+@contextmanager
+def _writing(part: Path) -> Iterator[Callable[[bytes], int]]:
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(part, flags, PRIVATE_FILE), "wb", buffering=CHUNK) as stream:
+            yield stream.write
+    except OSError as error:
+        raise disk_error(error, part, "write") from error
+
+
+def _short_lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The pieces, as long as no line grows past what a reader of the file would take."""
+    length = 0
+    for piece in pieces:
+        length = len(piece) - piece.rindex(b"\n") - 1 if b"\n" in piece else length + len(piece)
+        if length > MAX_LINE:
+            raise IncompleteResults(f"a line of the results is longer than {MAX_LINE:,} bytes")
+        yield piece
+
+
+def _later(error: ApiError) -> bool:
+    """Of a create that made nothing: whether the same one may succeed later."""
+    return isinstance(error, ConnectionFailed | RateLimited | ServerError)
+
+
+def _server_time(headers: Mapping[str, str]) -> datetime:
+    try:
+        moment = parsedate_to_datetime(headers.get("date", ""))
+    except (TypeError, ValueError):
+        return datetime.now(UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,244 @@
+"""Reports as text. Nothing here decides anything: it shows what a report holds.
+
+What the API or a model wrote was made plain when the report was built; other foreign words are made so here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from batchrun.render.lines import INDENT, Paint, counted, joined, labelled, plural, span, wrapped
+from batchrun.report import Cause, PlanReport, ShardStatus, StatusReport, Summary
+from batchrun.safetext import plain
+from batchrun.units import format_duration, format_size, format_usd
+
+SHOWN_CAUSES = 5
+SHOWN_FETCHED = 5
+WARN_KEPT = 5 * 86400.0
+"""Warn when the API keeps unfetched results for no longer than this (design §4)."""
+
+# ---- summary -----------------------------------------------------------------------------------
+
+
+def summary(report: Summary, *, color: bool = False, next_command: str = "") -> str:
+    """What a finished job came to; `next_command` is what to run next, where there is something."""
+    return joined(_summary(report, Paint(color), next_command))
+
+
+def _summary(report: Summary, paint: Paint, next_command: str) -> Iterator[str]:
+    what = "row" if report.rows == report.records else "answer"
+    done = f"{report.succeeded:,} of {plural(report.records, what)} succeeded"
+    yield f"{paint.bold(plain(report.job))}  {paint.good(done) if report.all_succeeded else paint.bad(done)}"
+    yield ""
+    yield from _answers(report, paint)
+    yield from labelled(paint, "output", plain(report.output))
+    if next_command:
+        yield from labelled(paint, "next", next_command)
+
+
+def _answers(report: Summary, paint: Paint) -> Iterator[str]:
+    failed = {word: count for word, count in report.statuses.items() if word != "succeeded"}
+    if failed:
+        yield from labelled(paint, "failed", counted(failed))
+        yield from _causes(report.errors, paint, paint.bad)
+    if report.problems:
+        yield from labelled(paint, "look at", f"{plural(report.unusable, 'row')} that succeeded, but:")
+        yield from _causes(report.problems, paint, paint.warn)
+    if report.stop_reasons:
+        yield from labelled(paint, "stopped by", counted(report.stop_reasons))
+    usage = report.usage
+    tokens = {
+        "in": usage.input_tokens,
+        "cache read": usage.cache_read,
+        "cache write": usage.cache_write_5m + usage.cache_write_1h,
+        "out": usage.output_tokens,
+    }
+    yield from labelled(paint, "tokens", counted({word: n for word, n in tokens.items() if n}) or "none")
+    yield from labelled(paint, "cost", _cost(report))
+    if report.repeated:
+        yield from labelled(paint, "shared", f"{report.repeated:,} repeat an identical row, paid for once")
+
+
+def _causes(causes: tuple[Cause, ...], paint: Paint, style: Callable[[str], str]) -> Iterator[str]:
+    for cause in causes[:SHOWN_CAUSES]:
+        count = style(f"{cause.count:,}\N{NO-BREAK SPACE}×")
+        yield f"{INDENT}{count} {cause.type}, e.g. row {plain(cause.example, 30)}"
+        for part in wrapped(cause.message, len(INDENT) + 2)[:3]:
+            yield f"{INDENT}  {paint.dim(part)}"
+        if cause.money:
+            yield f"{INDENT}  add credit or raise the spend limit, then retry these rows"
+    if hidden := causes[SHOWN_CAUSES:]:
+        rest = sum(cause.count for cause in hidden)
+        yield f"{INDENT}{rest:,} more of {plural(len(hidden), 'other kind')}; --json lists them"
+
+
+def _cost(report: Summary) -> str:
+    text = f"{format_usd(report.cost_usd)} at batch price"
+    if report.searches:
+        text += f", {plural(report.searches, 'web search', 'web searches')} at full price included"
+    if report.unpriced:
+        text += f"; without {plural(report.unpriced, 'answer')} of a model whose price is not known"
+    return text
+
+
+# ---- plan --------------------------------------------------------------------------------------
+
+
+def plan(report: PlanReport, *, color: bool = False) -> str:
+    """What a run would do."""
+    return joined(_plan(report, Paint(color)))
+
+
+def _plan(report: PlanReport, paint: Paint) -> Iterator[str]:
+    to_do = f"{plural(report.new, 'request')} to submit" if report.new else "nothing to submit"
+    yield f"{paint.bold(plain(report.job))}  {paint.bold(to_do) if report.new else paint.good(to_do)}"
+    yield ""
+    samples = f", {report.samples} samples each" if report.samples > 1 else ""
+    yield from labelled(paint, "rows", f"{report.rows:,}{samples}")
+    yield from labelled(paint, "requests", _requests(report))
+    for reason in report.reasons:
+        yield from labelled(paint, "", f"new because {plain(reason)}")
+    if report.new:
+        size = format_size(sum(shard.bytes for shard in report.shards)).replace(" ", "\N{NO-BREAK SPACE}")
+        yield from labelled(paint, "batches", f"{len(report.shards):,}, {size} in all")
+        yield from _estimated(report, paint)
+    if report.max_cost_usd is not None:
+        yield from labelled(paint, "budget", _budget(report, paint))
+    for warning in report.warnings:
+        yield from labelled(paint, "warning", plain(warning))
+
+
+def _requests(report: PlanReport) -> str:
+    parts = {"new": report.new, "answered or under way": report.reused}
+    shown = counted({word: count for word, count in parts.items() if count})
+    text = f"{report.requests:,}" + (f" ({shown})" if report.reused else "")
+    return text + (f"; {plural(report.duplicates, 'repeat')} asked only once" if report.duplicates else "")
+
+
+def _estimated(report: PlanReport, paint: Paint) -> Iterator[str]:
+    estimate = report.estimate
+    tokens_in = span(f"{estimate.input_low:,}", f"{estimate.input_high:,}")
+    yield from labelled(paint, "tokens in", f"{tokens_in}  estimated from bytes")
+    if report.exact:
+        mean, counted_exactly = report.exact.mean, plural(report.exact.requests, "request")
+        text = f"about {round(mean * report.new):,}: {mean:,.1f} each in {counted_exactly} counted exactly"
+        yield from labelled(paint, "", text)
+    tokens_out = span(f"{estimate.output_low:,}", f"{estimate.output_high:,}")
+    yield from labelled(paint, "tokens out", f"{tokens_out}  max_tokens is the bound")
+    if estimate.cost_low is None or estimate.cost_high is None:
+        unpriced = plural(estimate.unpriced, "request")
+        yield from labelled(paint, "cost", f"not known: no price for the model of {unpriced}")
+        return
+    cost = span(format_usd(estimate.cost_low), format_usd(estimate.cost_high))
+    yield from labelled(paint, "cost", f"{paint.bold(cost)}  estimated, at batch price")
+    if estimate.cacheable_high:
+        text = (
+            f"up to {format_usd(estimate.cache_saving)} less if every marked prefix is read from the cache;"
+            f" {format_usd(estimate.cache_premium)} of the upper bound is for writing what nothing reads"
+        )
+        yield from labelled(paint, "caching", text)
+    if estimate.open_ended:
+        text = (
+            f"no true bound for {plural(estimate.open_ended, 'request')}: server tools, or documents by id or"
+            " URL, bring input that is not in the request"
+        )
+        yield from labelled(paint, "", text)
+
+
+def _budget(report: PlanReport, paint: Paint) -> str:
+    text = f"{format_usd(report.max_cost_usd or 0.0)}, {format_usd(report.spent_usd)} of it spent"
+    if not report.over_budget:
+        return text
+    return f"{text}: {paint.bad('the upper bound does not fit')}, nothing would be submitted"
+
+
+# ---- status ------------------------------------------------------------------------------------
+
+_STATES = {"done": Paint.good, "held": Paint.bad, "failed": Paint.bad, "canceled": Paint.warn}
+
+
+def status(report: StatusReport, *, color: bool = False) -> str:
+    """Where a job is."""
+    return joined(_status(report, Paint(color)))
+
+
+def _status(report: StatusReport, paint: Paint) -> Iterator[str]:
+    style = _STATES.get(report.state, Paint.bold)
+    sandbox = "  (sandbox)" if report.sandbox else ""
+    yield f"{paint.bold(plain(report.job))}  {style(paint, plain(report.state))}{sandbox}"
+    yield ""
+    yield from _shards(report.shards, paint)
+    if report.summary:
+        yield from _answers(report.summary, paint)
+    else:
+        yield from labelled(paint, "cost", _spent(report))
+    yield from labelled(paint, "output", plain(report.output))
+    if report.next:
+        yield from labelled(paint, "next", report.next)
+    for need in report.needs:
+        yield ""
+        for number, part in enumerate(wrapped(f"decide: {plain(need.what, 1000)}", 0)):
+            yield paint.bad("decide:") + part[len("decide:") :] if number == 0 else part
+        yield from (f"    {command}" for command in need.commands)
+
+
+def _shards(shards: tuple[ShardStatus, ...], paint: Paint) -> Iterator[str]:
+    """A line a shard, and one below it where there is more to say. Many fetched ones become one line."""
+    fetched = [shard for shard in shards if shard.phase == "fetched"]
+    shown = [s for s in shards if s.phase != "fetched"] if len(fetched) > SHOWN_FETCHED else list(shards)
+    if len(fetched) > SHOWN_FETCHED:
+        requests = plural(sum(shard.requests for shard in fetched), "request")
+        yield from labelled(paint, "fetched", f"{plural(len(fetched), 'shard')}, {requests}")
+    if shown:
+        yield paint.dim(f"  {'SHARD':<6} {'PHASE':<11} {'REQUESTS':>8}  BATCH")
+    for shard in shown:
+        phase = _phase(shard, paint)
+        yield f"  {plain(shard.id, 6):<6} {phase} {shard.requests:>8,}  {plain(shard.batch_id or '–', 48)}"
+        yield from (f"         {line}" for text in _details(shard) for line in wrapped(text, 9))
+    if shards:
+        yield ""
+
+
+def _phase(shard: ShardStatus, paint: Paint) -> str:
+    word = f"{plain(shard.phase, 11):<11}"
+    match shard.phase:
+        case "fetched":
+            return paint.good(word)
+        case "held" | "refused":
+            return paint.bad(word)
+    return word
+
+
+def _details(shard: ShardStatus) -> Iterator[str]:
+    parts = []
+    if shard.attempt > 1:
+        parts.append(f"attempt {shard.attempt}")
+    if counts := shard.counts:
+        words = ("succeeded", "errored", "canceled", "expired")
+        done = {word: n for word in words if (n := getattr(counts, word))}
+        parts.append(counted(done) if done else (shard.processing_status or "").replace("_", " "))
+    if shard.age is not None:
+        parts.append(f"for {_time(shard.age)}")
+    if shard.ends_in is not None:
+        parts.append(
+            f"must end in {_time(shard.ends_in)}" if shard.ends_in > 0 else "should have ended by now"
+        )
+    if text := ", ".join(part for part in parts if part):
+        yield text
+    if shard.detail:
+        yield plain(shard.detail)
+    if shard.kept_for is not None and shard.kept_for <= WARN_KEPT:
+        yield f"fetch it soon: the results are kept for {_time(max(shard.kept_for, 0.0))} more"
+
+
+def _time(seconds: float) -> str:
+    return format_duration(seconds).replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def _spent(report: StatusReport) -> str:
+    text = f"{format_usd(report.spent_usd)} so far"
+    if report.at_stake_usd:
+        text += f", at most {format_usd(report.at_stake_usd)} under way"
+    if report.max_cost_usd is not None:
+        text += f" (budget {format_usd(report.max_cost_usd)})"
+    return text

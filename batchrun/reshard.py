@@ -1,0 +1,92 @@
+"""New shards from the requests of old ones: what was lost, too large, or worth another attempt.
+
+A fetched or accepted shard stays as it is; its requests are written anew, under a new nonce.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from batchrun.answers import Answers, Source, retryable
+from batchrun.expand import Request
+from batchrun.lifecycle import Replaced, Retried, live
+from batchrun.model import Job
+from batchrun.prepare import new_nonce, next_number
+from batchrun.prices import price_of
+from batchrun.shards import Cutter, keys_in, keys_needed, requests_in
+from batchrun.state import Phase, Reason, RunState, Shard
+from batchrun.store import Store
+
+
+def sources(state: RunState, store: Store) -> list[Source]:
+    """The results we hold, in shard order."""
+    return [
+        Source(
+            results=store.results(s.id),
+            nonce=s.nonce,
+            batch_id=s.batch.id,
+            attempt=s.attempt,
+            canceled_by_user=s.canceling,
+            requests=store.shard(s.id),
+        )
+        for s in state.shards
+        if s.phase is Phase.FETCHED and s.batch
+    ]
+
+
+def resend(shard: Shard, job: Job, state: RunState, store: Store, *, abandoned: bool = False) -> Replaced:
+    """The shard's requests under a new nonce; in two halves where it was too large.
+
+    `abandoned`: a person accepts that the old shard may have been created, and paid for.
+    """
+    limit = (shard.requests + 1) // 2 if shard.reason is Reason.TOO_LARGE else shard.requests
+    halves = replace(job, limits=replace(job.limits, batch_requests=limit))
+    requests = requests_in(store.shard(shard.id))
+    return Replaced(shard.id, _cut(requests, shard, halves, store, next_number(state)), abandoned)
+
+
+def retry_rows(
+    shards: Iterable[Shard], job: Job, state: RunState, store: Store, *, every: bool = False
+) -> Retried:
+    """The rows of today's answer whose last attempt stands in `shards` and is worth another, in new shards.
+
+    `every`: all that did not succeed, whatever the reason and however often they were tried.
+    """
+    looked_at = tuple(shards)
+    new: list[Shard] = []
+    if state.expansion is not None:
+        needed = keys_needed(store.rows(state.expansion.rows_file))
+        # Never ask for what is under way in another shard, nor twice for one row here.
+        needed -= keys_in(store.shard(s.id) for s in live(state.shards) if s.phase is not Phase.FETCHED)
+        with Answers(sources(state, store)) as answers:
+            for shard in looked_at:
+                again = _again(shard, store, answers, needed, every=every)
+                number = next_number(state) + len(new)
+                new += _cut(again, replace(shard, attempt=shard.attempt + 1), job, store, number)
+    return Retried(tuple(s.id for s in looked_at), tuple(new))
+
+
+def _again(
+    shard: Shard, store: Store, answers: Answers, needed: set[bytes], *, every: bool
+) -> Iterator[Request]:
+    for request in requests_in(store.shard(shard.id)):
+        if request.key not in needed:
+            continue
+        answer = answers.get(request.key.hex())
+        if answer is None or answer.source.nonce != shard.nonce:
+            continue  # a later attempt of this row has its own say
+        if retryable(answer) or (every and answer.result.message is None):
+            yield request
+
+
+def _cut(requests: Iterable[Request], like: Shard, job: Job, store: Store, first: int) -> tuple[Shard, ...]:
+    cutter = Cutter(
+        job, first=first, nonce=new_nonce, price_of=price_of, path_of=store.shard, attempt=like.attempt
+    )
+    with cutter:
+        for request in requests:
+            cutter.add(request)
+        shards = cutter.close()
+    # What they were first asked under holds: betas and version belong to the batch.
+    return tuple(replace(s, betas=like.betas, api_version=like.api_version) for s in shards)

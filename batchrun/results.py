@@ -1,0 +1,125 @@
+"""Result lines of the API → `Result`, and what they add up to (batches-api §2.8, §2.9)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from batchrun.model import Json, RequestCounts, RequestError, Result, ResultType, Usage
+
+_TYPES = {kind.value: kind for kind in ResultType}
+
+
+def parse(line: bytes) -> Result:
+    """One result line, without its LF. Raises ValueError, naming what is wrong but not the data."""
+    value = _loads(line)
+    if not isinstance(value, dict):
+        raise ValueError("the line is not an object")
+    custom_id, result = value.get("custom_id"), value.get("result")
+    if not isinstance(custom_id, str) or not custom_id:
+        raise ValueError("custom_id is not a string")
+    if not isinstance(result, dict):
+        raise ValueError("result is not an object")
+    word = result.get("type")
+    kind = _TYPES.get(word) if isinstance(word, str) else None
+    if kind is None:
+        raise ValueError(f"unknown result type {str(word)[:40]!r}")
+    if kind is ResultType.SUCCEEDED:
+        message = result.get("message")
+        if not isinstance(message, dict):
+            raise ValueError("a succeeded result has no message")
+        return Result(custom_id, kind, message=message)
+    if kind is ResultType.ERRORED:
+        return Result(custom_id, kind, error=_error(result.get("error")))
+    return Result(custom_id, kind)
+
+
+def _loads(line: bytes) -> Any:
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        if b"\\ud" not in line.lower():
+            raise ValueError(f"not JSON: {error}") from None
+    # A model can be cut off inside a surrogate pair. The answer is paid for, and orjson takes no lone half:
+    # let the halves become U+FFFD.
+    try:
+        text = json.dumps(json.loads(line), ensure_ascii=False)
+        return orjson.loads(text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"not JSON: {error}") from None
+
+
+def _error(envelope: Json) -> RequestError:
+    """The inner error of an envelope, or a flat error (batches-api §2.8). A failed request is never worth
+    losing a whole shard: whatever else stands there is kept as text."""
+    if not isinstance(envelope, dict):
+        return RequestError("unknown_error", _text(envelope))
+    inner = envelope.get("error")
+    error = inner if isinstance(inner, dict) else envelope
+    word, message, request_id = error.get("type"), error.get("message"), envelope.get("request_id")
+    return RequestError(
+        word if isinstance(word, str) and word not in ("", "error") else "unknown_error",
+        message if isinstance(message, str) else _text(error),
+        request_id if isinstance(request_id, str) else None,
+    )
+
+
+def _text(value: Json) -> str:
+    return "" if value is None else orjson.dumps(value).decode()[:2000]
+
+
+# ---- what a message used -----------------------------------------------------------------------
+
+
+def usage_of(message: Mapping[str, Json]) -> Usage:
+    """The tokens of a Message object; every part of it may be absent or null (batches-api §2.9).
+
+    Cache writes without the breakdown by lifetime count as 5 minutes, the API's default.
+    """
+    usage = message.get("usage")
+    if not isinstance(usage, dict):
+        return Usage()
+    written, split = _count(usage, "cache_creation_input_tokens"), usage.get("cache_creation")
+    short = hour = 0
+    if isinstance(split, dict):
+        short, hour = _count(split, "ephemeral_5m_input_tokens"), _count(split, "ephemeral_1h_input_tokens")
+    return Usage(
+        input_tokens=_count(usage, "input_tokens"),
+        output_tokens=_count(usage, "output_tokens"),
+        cache_write_5m=max(short, written - hour),
+        cache_write_1h=hour,
+        cache_read=_count(usage, "cache_read_input_tokens"),
+    )
+
+
+def searches_of(message: Mapping[str, Json]) -> int:
+    """Web searches the server ran for this message; each has a fee of its own (batches-api §4)."""
+    usage = message.get("usage")
+    tools = usage.get("server_tool_use") if isinstance(usage, dict) else None
+    return _count(tools, "web_search_requests") if isinstance(tools, dict) else 0
+
+
+def _count(mapping: Mapping[str, Json], name: str) -> int:
+    value = mapping.get(name)
+    return value if type(value) is int and value > 0 else 0
+
+
+# ---- what a shard's results add up to ----------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """One shard's results, counted. `errors` is by error type, `cost_usd` at batch price; `unpriced` counts
+    succeeded results whose model has no known price, which `cost_usd` therefore leaves out."""
+
+    counts: RequestCounts = field(default_factory=RequestCounts)
+    errors: Mapping[str, int] = field(default_factory=dict)
+    stop_reasons: Mapping[str, int] = field(default_factory=dict)
+    usage: Usage = field(default_factory=Usage)
+    cost_usd: float = 0.0
+    unpriced: int = 0
+    searches: int = 0

@@ -1,0 +1,143 @@
+"""Requests → shards: cut by count and by the exact bytes of the body, written once, immutable.
+
+A line is `{"custom_id":"<key>-<nonce>","params":…}` with LF at its end. The body of a create is the file
+itself between `{"requests":[` and `]}`, each LF but the last become a comma.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import BinaryIO
+
+import orjson
+
+from batchrun import files
+from batchrun.errors import DataError
+from batchrun.estimate import Estimator
+from batchrun.expand import KEY_BYTES, Request, facts_of
+from batchrun.model import Job
+from batchrun.prices import PriceLookup
+from batchrun.state import Shard
+
+HEAD, TAIL = b'{"requests":[', b"]}"
+_ID_START = len(b'{"custom_id":"')
+_ID_END = _ID_START + 2 * KEY_BYTES
+NONCE_CHARS = 16
+_PARAMS = _ID_END + 1 + NONCE_CHARS + len(b'","params":')
+
+
+class Cutter:
+    """Takes requests in order and cuts them into shards. With `path_of` None it only measures (`plan`)."""
+
+    def __init__(
+        self,
+        job: Job,
+        *,
+        first: int,
+        nonce: Callable[[], str],
+        price_of: PriceLookup,
+        path_of: Callable[[str], Path] | None,
+        attempt: int = 1,
+    ) -> None:
+        self._job, self._nonce, self._price_of = job, nonce, price_of
+        self._path_of, self._attempt = path_of, attempt
+        self._number = first
+        self._stack = ExitStack()
+        self._done: list[Shard] = []
+        self._count = 0
+
+    def __enter__(self) -> Cutter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if kind is not None:
+            self._stack.__exit__(kind, *rest)  # type: ignore[arg-type]
+
+    def add(self, request: Request, where: str = "") -> None:
+        """Raises DataError, naming `where`, when the request is too large for any batch."""
+        line = b'{"custom_id":"%b-%%b","params":%%b}' % request.key.hex().encode()
+        size = len(line) - 4 + NONCE_CHARS + len(request.params) + 1
+        limits = self._job.limits
+        if size - 1 + len(HEAD) + len(TAIL) > limits.batch_bytes:
+            raise DataError(
+                f"{where}: the request takes {size:,} bytes; a whole batch may take {limits.batch_bytes:,}",
+                hint="shorten the row, or put large files into the Files API and name them by file_id",
+            )
+        if self._count and (self._count >= limits.batch_requests or self._bytes + size > limits.batch_bytes):
+            self._finish()
+        if not self._count:
+            self._start()
+        self._write(line % (self._nonce_now, request.params))
+        self._count += 1
+        self._bytes += size
+        self._estimator.add(
+            request.params, model=request.model, max_tokens=request.max_tokens, media=request.media
+        )
+
+    def close(self) -> tuple[Shard, ...]:
+        """The shards, whole and durable."""
+        if self._count:
+            self._finish()
+        return tuple(self._done)
+
+    def _start(self) -> None:
+        self._id = f"{self._number:04d}"
+        self._nonce_now = self._nonce().encode()
+        self._bytes = len(HEAD) + len(TAIL) - 1
+        self._sha = hashlib.sha256(HEAD)
+        self._estimator = Estimator(self._price_of)
+        self._stream: BinaryIO | None = None
+        if self._path_of is not None:
+            self._stream = self._stack.enter_context(files.replacing(self._path_of(self._id)))
+
+    def _write(self, line: bytes) -> None:
+        if self._stream is not None:
+            self._sha.update(b"," + line if self._count else line)
+            self._stream.write(line + b"\n")
+
+    def _finish(self) -> None:
+        self._stack.close()
+        self._sha.update(TAIL)
+        self._done.append(
+            Shard(
+                id=self._id,
+                nonce=self._nonce_now.decode(),
+                requests=self._count,
+                bytes=self._bytes,
+                sha256=self._sha.hexdigest() if self._stream is not None else "",
+                estimate=self._estimator.total(),
+                attempt=self._attempt,
+                api_version=self._job.api_version,
+                betas=self._job.betas,
+            )
+        )
+        self._number += 1
+        self._count = 0
+
+
+def keys_in(paths: Iterable[Path]) -> set[bytes]:
+    """The keys asked for in these shards: 16 bytes a request in memory, as any row may need any of them."""
+    return {bytes.fromhex(line[_ID_START:_ID_END].decode()) for path in paths for line in files.lines(path)}
+
+
+def custom_ids(path: Path) -> Iterator[str]:
+    """The custom_ids of a shard, in order."""
+    end = _ID_END + 1 + NONCE_CHARS
+    return (line[_ID_START:end].decode() for line in files.lines(path))
+
+
+def requests_in(path: Path) -> Iterator[Request]:
+    """The requests of a shard, in order, as they were before they had a nonce."""
+    for line in files.lines(path):
+        params = line[_PARAMS:-1]
+        body = orjson.loads(params)
+        key = bytes.fromhex(line[_ID_START:_ID_END].decode())
+        yield Request(key, params, *facts_of(body))
+
+
+def keys_needed(rows: Path) -> set[bytes]:
+    """The keys of today's rows: 16 bytes a request in memory, to be looked up in any order."""
+    return {bytes.fromhex(key) for line in files.lines(rows) for key in orjson.loads(line)["keys"]}

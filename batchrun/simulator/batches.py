@@ -1,0 +1,229 @@
+"""The batches of a state folder, and what the clock makes of them.
+
+    ledger.jsonl               one line an accepted batch, durable before the reply; in the order of the list
+    batches/<id>/batch.json    the facts: when created, when cancelled; the counts once it ended
+    batches/<id>/requests.jsonl, results.jsonl
+
+Nothing runs in the background: where a batch stands is a function of its facts and the clock, worked out at
+each call, so that one process may accept a batch and another serve its results.
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import orjson
+
+from batchrun.files import make_private_dir, write_atomic
+from batchrun.model import Json, RequestCounts
+from batchrun.simulator import ids
+from batchrun.simulator.counters import Counters, Judge, judging
+from batchrun.simulator.disk import append, locked
+from batchrun.simulator.envelope import Contents
+from batchrun.simulator.options import Options
+from batchrun.simulator.record import RETENTION, Record, wire_time
+from batchrun.simulator.replies import Refused, no_results, not_found
+from batchrun.simulator.running import counts_so_far, write_results
+from batchrun.simulator.scenario import Scenario
+
+_FOR_EVER = 1e12  # seconds; JSON has no infinity
+
+
+class Batches:
+    """The batches below `state`. Several of these, in threads and processes, may share one folder."""
+
+    def __init__(self, state: Path, options: Options, clock: Callable[[], float]) -> None:
+        self.state, self.options, self.clock = state, options, clock
+        self.folder = state / "batches"
+        make_private_dir(self.folder)
+        self.counters = Counters(state)
+        self._accepted = _Ledger(state / "ledger.jsonl")
+
+    def accept(
+        self,
+        lines: Path,
+        contents: Contents,
+        *,
+        size: int,
+        sha256: str,
+        api_version: str,
+        betas: tuple[str, ...],
+        user_profile_id: str | None,
+    ) -> Record:
+        """Take over the file of request lines as a new batch; it is in the ledger when this returns."""
+        record = Record(
+            ids.fresh("msgbatch"),
+            self.clock(),
+            contents.requests,
+            min(self.options.process_seconds, _FOR_EVER),
+            self.options.cancel_seconds,
+            api_version,
+            betas,
+            user_profile_id,
+        )
+        home = self.folder / record.id
+        make_private_dir(home)
+        lines.rename(home / "requests.jsonl")
+        self._save(record)
+        self._accepted.add(
+            {
+                "id": record.id,
+                "created_at": wire_time(record.created_at),
+                "requests": contents.requests,
+                "bytes": size,
+                "body_sha256": sha256,
+                "first_custom_id": contents.first_id,
+                "last_custom_id": contents.last_id,
+            }
+        )
+        return record
+
+    def get(self, batch_id: str) -> Record:
+        """The batch, ended if its time has come. Raises Refused (404) for one that is not there."""
+        record = self._load(batch_id)
+        if record is None:
+            raise not_found(batch_id)
+        if record.counts is None and self.clock() >= record.ends_at:
+            return self._end(batch_id)
+        return record
+
+    def page(
+        self, limit: int, after: str | None, before: str | None, *, lag: float = 0.0
+    ) -> tuple[list[Record], bool]:
+        """Batches, newest first: those right after or right before a cursor (batches-api §2.3).
+
+        `lag`: leave out what was created in the last so many seconds.
+        """
+        order, place = self._accepted.order()
+        for cursor in (after, before):
+            if cursor is not None and (cursor not in place or self._load(cursor) is None):
+                raise not_found(cursor)
+        if before is not None:
+            # Toward newer: walk up from the cursor, then turn the page round.
+            found = self._take(order, range(place[before] + 1, len(order)), limit + 1, lag)
+            return found[:limit][::-1], len(found) > limit
+        start = len(order) if after is None else place[after]
+        found = self._take(order, range(start - 1, -1, -1), limit + 1, lag)
+        return found[:limit], len(found) > limit
+
+    def _take(self, order: list[str], places: range, limit: int, lag: float) -> list[Record]:
+        found: list[Record] = []
+        for place in places:
+            if len(found) == limit:
+                break
+            record = self._load(order[place])
+            if record is not None and not (lag and record.created_at > self.clock() - lag):
+                found.append(self.get(record.id))
+        return found
+
+    def waiting(self) -> int:
+        """How many requests are accepted and not worked off."""
+        order, _ = self._accepted.order()
+        now = self.clock()
+        records = (self._load(batch_id) for batch_id in order)
+        return sum(r.requests - r.done(now) for r in records if r and r.counts is None and now < r.ends_at)
+
+    def counts_so_far(self, record: Record) -> RequestCounts | None:
+        """The tally of a batch that runs, for those who want to see it move; None once it ended."""
+        if record.counts is not None:
+            return None
+        home = self._home(record.id)
+        with locked(home / "lock"):
+            return counts_so_far(home, record, self._judges, self.clock())
+
+    def cancel(self, batch_id: str) -> Record:
+        self.get(batch_id)
+        with locked(self._home(batch_id) / "lock"):
+            record = self._there(batch_id)
+            if record.counts is not None or self.clock() >= record.ends_at:
+                raise Refused(400, f"Message Batch {batch_id} has already ended and cannot be canceled.")
+            if record.cancel_initiated_at is None:
+                record = replace(record, cancel_initiated_at=self.clock())
+                self._save(record)
+            return record
+
+    def delete(self, batch_id: str) -> None:
+        if self.get(batch_id).counts is None:
+            raise Refused(400, "In progress batches cannot be deleted. Consider canceling the batch instead.")
+        with locked(self._home(batch_id) / "lock"):
+            self._save(replace(self._there(batch_id), deleted=True))
+        shutil.rmtree(self._home(batch_id), ignore_errors=True)
+
+    def results(self, batch_id: str) -> Path:
+        """The file of result lines. Raises Refused (404) while there is none, and 29 days after creation."""
+        record = self.get(batch_id)
+        if record.counts is None or self.clock() >= record.created_at + RETENTION:
+            raise no_results(batch_id)
+        return self._home(batch_id) / "results.jsonl"
+
+    def _there(self, batch_id: str) -> Record:
+        record = self._load(batch_id)
+        if record is None:
+            raise not_found(batch_id)
+        return record
+
+    def _end(self, batch_id: str) -> Record:
+        """Write the results, once, whoever comes first; the others wait and read what it wrote."""
+        home = self._home(batch_id)
+        with locked(home / "lock"):
+            record = self._there(batch_id)
+            if record.counts is None:
+                counts = write_results(home, record, self._judges)
+                record = replace(record, counts=counts)
+                self._save(record)
+            return record
+
+    def _judges(self) -> AbstractContextManager[Judge]:
+        return judging(self.options.scenario or Scenario(), self.counters)
+
+    def _home(self, batch_id: str) -> Path:
+        return self.folder / batch_id
+
+    def _load(self, batch_id: str) -> Record | None:
+        if not batch_id.isidentifier():  # nothing that could be a path
+            return None
+        try:
+            facts = orjson.loads((self._home(batch_id) / "batch.json").read_bytes())
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        counts = facts.pop("counts")
+        betas = tuple(facts.pop("betas"))
+        record = Record(**facts, betas=betas, counts=RequestCounts(**counts) if counts else None)
+        return None if record.deleted else record
+
+    def _save(self, record: Record) -> None:
+        write_atomic(self._home(record.id) / "batch.json", orjson.dumps(asdict(record)))
+
+
+class _Ledger:
+    """The accepted batches in order; what other processes added is read when asked, and only that."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._read = 0
+        self._order: list[str] = []  # one short id a batch, not a request
+        self._place: dict[str, int] = {}
+
+    def add(self, entry: dict[str, Json]) -> None:
+        append(self.path, orjson.dumps(entry), durable=True)
+
+    def order(self) -> tuple[list[str], dict[str, int]]:
+        """Ids, oldest first, and the place of each."""
+        with self._lock:
+            if self.path.exists():
+                with self.path.open("rb") as stream:
+                    stream.seek(self._read)
+                    new = stream.read()
+                whole = new.rfind(b"\n") + 1
+                self._read += whole
+                for line in new[:whole].splitlines():
+                    batch_id = orjson.loads(line)["id"]
+                    self._place[batch_id] = len(self._order)
+                    self._order.append(batch_id)
+            return self._order, self._place

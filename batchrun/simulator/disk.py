@@ -1,0 +1,33 @@
+"""What several processes share through the state folder: locks and lines appended for good."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from batchrun.files import PRIVATE_FILE
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock file `path` against other threads and processes; the kernel frees it on a crash."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def append(path: Path, line: bytes, *, durable: bool) -> None:
+    """Add a line in one write, so that lines of several processes never mix."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, PRIVATE_FILE)
+    try:
+        os.write(handle, line + b"\n")
+        if durable:
+            os.fsync(handle)
+    finally:
+        os.close(handle)

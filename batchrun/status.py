@@ -1,0 +1,156 @@
+"""How a job stands: what runs until when, what it cost, and what only a person can decide. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from datetime import timedelta
+
+from batchrun import lifecycle
+from batchrun.lifecycle import Policy, Verdict
+from batchrun.report import Need, ShardStatus, StatusReport
+from batchrun.state import Phase, Reason, RunState, Shard
+from batchrun.units import format_duration, format_usd
+
+RETENTION = timedelta(days=29).total_seconds()
+"""How long results can be fetched, from the batch's creation (batches-api §2.6)."""
+
+_GONE = (Reason.REPLACED, Reason.ABANDONED, Reason.LOST)
+
+
+def command_for(spec: str, *, sandbox: bool) -> str:
+    """The command line for this job, with `{}` where the verb goes."""
+    return f"batchrun {{}} {shlex.quote(spec)}" + (" --sandbox" if sandbox else "")
+
+
+def status_report(
+    state: RunState, policy: Policy, *, output: str, command: str, now: float, sandbox: bool = False
+) -> StatusReport:
+    """Everything there is to say about a job. `command` is of the form `command_for` gives."""
+    verdict = lifecycle.verdict(state, policy)
+    left = verdict in (Verdict.RUNNING, Verdict.NEW) or (verdict is Verdict.HELD and _active(state))
+    return StatusReport(
+        job=state.job,
+        state=_WORDS[verdict] if not (state.canceled and verdict is Verdict.RUNNING) else "canceling",
+        output=output,
+        shards=tuple(_shard(s, now) for s in state.shards if s.reason not in _GONE),
+        needs=needs(state, policy, command, now),
+        spent_usd=lifecycle.spent(state),
+        at_stake_usd=lifecycle.at_stake(state),
+        max_cost_usd=policy.max_cost_usd,
+        summary=state.collected.summary if state.collected else None,
+        next=command.format("run") if left else "",
+        sandbox=sandbox,
+    )
+
+
+_WORDS = {
+    Verdict.NEW: "not started",
+    Verdict.RUNNING: "running",
+    Verdict.HELD: "held",
+    Verdict.OVER_BUDGET: "over budget",
+    Verdict.REJECTED: "refused",
+    Verdict.DONE: "done",
+}
+
+
+def _active(state: RunState) -> bool:
+    return any(s.phase in (Phase.SUBMITTING, Phase.SUBMITTED, Phase.ENDED) for s in state.shards)
+
+
+def _shard(shard: Shard, now: float) -> ShardStatus:
+    batch = shard.batch
+    running = batch is not None and shard.phase is Phase.SUBMITTED
+    waiting = batch is not None and shard.phase in (Phase.SUBMITTED, Phase.ENDED, Phase.HELD)
+    return ShardStatus(
+        id=shard.id,
+        phase=shard.phase.value,
+        requests=shard.requests,
+        attempt=shard.attempt,
+        batch_id=batch.id if batch else None,
+        processing_status=batch.processing_status if batch else None,
+        counts=batch.request_counts if batch else None,
+        age=now - batch.created_at.timestamp() if batch else None,
+        ends_in=batch.expires_at.timestamp() - now if batch and running else None,
+        kept_for=batch.created_at.timestamp() + RETENTION - now if batch and waiting else None,
+        detail=shard.detail,
+    )
+
+
+# ---- what needs a person -----------------------------------------------------------------------
+
+
+def needs(state: RunState, policy: Policy, command: str, now: float) -> tuple[Need, ...]:
+    """The decisions a job waits for, and what should be known in time, each with its commands."""
+    found = [_held(s, command) for s in state.shards if s.phase is Phase.HELD]
+    found += [_rejected(s, command) for s in state.shards if s.reason is Reason.REJECTED]
+    if lifecycle.verdict(state, policy) is Verdict.OVER_BUDGET:
+        found.append(Need(_over_budget(state, policy), (command.format("plan"),)))
+    for shard in state.shards:
+        if shard.batch and shard.phase in (Phase.SUBMITTED, Phase.ENDED):
+            found += _late(shard, shard.batch.id, policy, command, now)
+    return tuple(found)
+
+
+def _held(shard: Shard, command: str) -> Need:
+    adopt = f"{command.format('adopt')} {shard.id}"
+    resubmit = f"{command.format('resubmit')} {shard.id} --accept-duplicate-cost"
+    batch = shard.batch.id if shard.batch else "BATCH_ID"
+    match shard.reason:
+        case Reason.SEVERAL:
+            return Need(
+                f"shard {shard.id} may have been submitted, and {len(shard.candidates)} batches could be it."
+                " Name it, or submit again and perhaps pay twice:",
+                (*(f"{adopt} {name}" for name in shard.candidates), resubmit),
+            )
+        case Reason.CREDENTIAL:
+            return Need(
+                f"shard {shard.id} may have been submitted: {shard.detail}. Run it with the earlier key, name the"
+                " batch, or submit again and perhaps pay twice:",
+                (command.format("run"), f"{adopt} {batch}", resubmit),
+            )
+        case Reason.RESULTS:
+            return Need(
+                f"the results of {batch} (shard {shard.id}) never came whole: {shard.detail}. Fetch them again,"
+                " or submit again and pay twice:",
+                (command.format("retry"), resubmit),
+            )
+    return Need(
+        f"shard {shard.id}: {shard.detail}. Name its batch, or submit again and perhaps pay twice:",
+        (f"{adopt} BATCH_ID", resubmit),
+    )
+
+
+def _rejected(shard: Shard, command: str) -> Need:
+    return Need(
+        f"the API refused shard {shard.id}, nothing was submitted: {shard.detail}. Mend the spec and run it"
+        " again, or send it as it is:",
+        (command.format("retry"),),
+    )
+
+
+def _over_budget(state: RunState, policy: Policy) -> str:
+    limit = format_usd(policy.max_cost_usd or 0.0)
+    if any(s.phase is Phase.PLANNED and s.estimate.cost_high is None for s in state.shards):
+        reason = f"the price of a model is unknown, so the budget of {limit} cannot be held"
+    else:
+        reason = f"what is planned may cost up to {format_usd(lifecycle.planned(state))}"
+        if spent := lifecycle.spent(state):
+            reason += f", {format_usd(spent)} is spent"
+        if at_stake := lifecycle.at_stake(state):
+            reason += f", up to {format_usd(at_stake)} is under way"
+        reason += f"; the budget is {limit}"
+    return f"{reason}. Nothing was submitted. Raise limits.max_cost_usd, or ask for less:"
+
+
+def _late(shard: Shard, batch_id: str, policy: Policy, command: str, now: float) -> list[Need]:
+    assert shard.batch is not None
+    age = now - shard.batch.created_at.timestamp()
+    if lifecycle.overdue(shard, policy, now):
+        return [
+            Need(
+                f"{batch_id} has not ended after {format_duration(age)}; the API ends a batch within 24 h."
+                " Look once more:",
+                (command.format("run"),),
+            )
+        ]
+    return []

@@ -1,0 +1,80 @@
+"""Imports point down, or sideways inside a ring, never up; rings 0 and 1 touch nothing outside (style: rings)."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import batchrun
+
+ROOT = Path(batchrun.__file__).parent
+
+RINGS: dict[int, set[str]] = {
+    0: {"model", "errors"},
+    1: {
+        "codec", "estimate", "expand", "lifecycle", "models", "params", "params_base", "params_content", "prices",
+        "records", "report", "results", "render", "safetext", "state", "status", "structured", "template", "units",
+    },
+    2: {
+        "answers", "collect", "columns", "crash", "files", "inputs", "interrupts", "jail", "outputs", "parquet",
+        "proof", "providers", "shards", "simulator", "spec", "store", "yamldoc", "client",
+    },
+    3: {"decisions", "engine", "jobs", "planning", "prepare", "reshard"},
+    4: {"cli", "commands", "__main__", "__init__"},
+}  # fmt: skip
+OUTSIDE = {"os", "time", "random", "requests", "secrets", "socket", "subprocess", "urllib", "yaml", "click"}
+MODULES = sorted(p for p in ROOT.rglob("*.py"))
+
+
+def module_of(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def ring_of(module: str) -> int:
+    return next(ring for ring, names in RINGS.items() if module in names)
+
+
+def imports_of(path: Path) -> Iterator[tuple[int, str]]:
+    """Every imported module with its line; imports that only type checkers see do not count."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    unseen = {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if node in unseen:
+            continue
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            if node.module == "batchrun":
+                yield from ((node.lineno, f"batchrun.{alias.name}") for alias in node.names)
+            else:
+                yield node.lineno, node.module
+
+
+def test_every_module_has_a_ring() -> None:
+    known = set().union(*RINGS.values())
+    assert {module_of(p) for p in MODULES} - known == set()
+    assert known - {module_of(p) for p in MODULES} == set()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_point_down(path: Path) -> None:
+    ring = ring_of(module_of(path))
+    for line, name in imports_of(path):
+        top, *rest = name.split(".")
+        if top == "batchrun" and rest and rest[0] != "__version__":
+            assert ring_of(rest[0]) <= ring, f"{path.name}:{line} imports {name} from a ring above"
+        elif ring <= 1 and top not in ("render",):
+            assert top not in OUTSIDE or "progress" in path.name, f"{path.name}:{line}: ring {ring} imports {name}"
+
+
+def test_standard_library_is_known() -> None:
+    assert OUTSIDE & sys.stdlib_module_names

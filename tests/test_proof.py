@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from batchrun.errors import DiskError, IncompleteResults
+from batchrun.model import RequestCounts, Usage
+from batchrun.prices import price_of
+from batchrun.proof import ForeignResults, prove
+from batchrun.results import Tally
+from tests.resultlines import custom_id, ended, errored, succeeded, write
+
+IDS = [custom_id(name) for name in "abcd"]
+COUNTS = RequestCounts(succeeded=1, errored=1, canceled=1, expired=1)
+LINES = (
+    errored("b", "api_error"),
+    ended("d", "expired"),
+    succeeded("a"),
+    ended("c", "canceled"),
+)
+
+
+def problem(path: Path, counts: RequestCounts = COUNTS) -> str:
+    with pytest.raises(IncompleteResults) as caught:
+        prove(path, IDS, counts, price_of)
+    assert type(caught.value) is IncompleteResults
+    return str(caught.value)
+
+
+def test_whole_results_are_tallied(tmp_path: Path) -> None:
+    assert prove(write(tmp_path / "r", *LINES), IDS, COUNTS, price_of) == Tally(
+        counts=COUNTS,
+        errors={"api_error": 1},
+        stop_reasons={"end_turn": 1},
+        usage=Usage(1000, 200),
+        cost_usd=0.001,
+    )
+
+
+def test_a_last_line_feed_and_blank_lines_prove_nothing(tmp_path: Path) -> None:
+    prove(write(tmp_path / "r", *LINES, b""), IDS, COUNTS, price_of)
+    prove(write(tmp_path / "r", *LINES, b"", b" \r"), IDS, COUNTS, price_of)
+
+
+def test_carriage_returns_and_line_separators_end_no_line(tmp_path: Path) -> None:
+    lines = [succeeded("a", "x\u2028y\x85z"), *LINES[:2], LINES[3] + b"\r"]
+    prove(write(tmp_path / "r", *lines), IDS, COUNTS, price_of)
+
+
+def test_a_file_cut_inside_a_line(tmp_path: Path) -> None:
+    path = write(tmp_path / "r", *LINES)
+    path.write_bytes(path.read_bytes()[:-4])
+    text = problem(path)
+    assert text.startswith("the results are not whole: 1 lines that are no result (line 4: not JSON: ")
+    assert f"1 ids without a result ({custom_id('c')}); 0 canceled where the API counts 1" in text
+
+
+def test_a_file_cut_between_lines(tmp_path: Path) -> None:
+    assert problem(write(tmp_path / "r", *LINES[:3])) == (
+        f"the results are not whole: 1 ids without a result ({custom_id('c')}); 0 canceled where the API counts 1"
+    )
+
+
+def test_an_empty_file_is_not_foreign(tmp_path: Path) -> None:
+    assert problem(write(tmp_path / "r")).startswith("the results are not whole: 4 ids without a result (")
+
+
+def test_an_id_that_comes_twice(tmp_path: Path) -> None:
+    text = problem(write(tmp_path / "r", *LINES, LINES[2]))
+    assert f"1 ids that come twice ({custom_id('a')})" in text
+    assert "2 succeeded where the API counts 1" in text
+
+
+def test_a_stranger_among_ours(tmp_path: Path) -> None:
+    text = problem(write(tmp_path / "r", *LINES[:3], ended("c", "canceled", nonce="feedfeedfeedfeed")))
+    assert f"1 ids of other requests ({custom_id('c', 'feedfeedfeedfeed')})" in text
+    assert f"1 ids without a result ({custom_id('c')})" in text
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [
+        (
+            RequestCounts(succeeded=2, canceled=1, expired=1),
+            "1 succeeded where the API counts 2; 1 errored where the API counts 0",
+        ),
+        (RequestCounts(processing=4), "the API still counts 4 requests as processing"),
+    ],
+)
+def test_counts_must_be_those_of_the_api(tmp_path: Path, counts: RequestCounts, expected: str) -> None:
+    assert problem(write(tmp_path / "r", *LINES), counts) == f"the results are not whole: {expected}"
+
+
+def test_a_batch_of_somebody_else(tmp_path: Path) -> None:
+    theirs = [succeeded(name, nonce="feedfeedfeedfeed") for name in "abcd"]
+    with pytest.raises(ForeignResults) as caught:
+        prove(write(tmp_path / "r", *theirs), IDS, COUNTS, price_of)
+    assert str(caught.value) == (
+        "the batch is not ours: none of its 4 results has an id of this shard"
+        f" (the first is {custom_id('a', 'feedfeedfeedfeed')})"
+    )
+
+
+def test_ids_of_another_tool_are_shown_harmlessly(tmp_path: Path) -> None:
+    line = b'{"custom_id":"\\u001b[2Jrow","result":{"type":"expired"}}'
+    with pytest.raises(ForeignResults, match=r"the first is \ufffd\[2Jrow\)$"):
+        prove(write(tmp_path / "r", line), IDS, COUNTS, price_of)
+
+
+def test_a_model_without_a_price_is_counted(tmp_path: Path) -> None:
+    lines = [succeeded("a", model="claude-opus-99"), *LINES[:2], LINES[3]]
+    tally = prove(write(tmp_path / "r", *lines), IDS, COUNTS, price_of)
+    assert (tally.cost_usd, tally.unpriced, tally.usage) == (0.0, 1, Usage(1000, 200))
+
+
+def test_costs_add_up_without_drift(tmp_path: Path) -> None:
+    names = [f"row {n}" for n in range(1000)]
+    path = write(tmp_path / "r", *map(succeeded, names))
+    tally = prove(path, map(custom_id, names), RequestCounts(succeeded=1000), price_of)
+    assert (tally.cost_usd, tally.usage) == (1.0, Usage(1_000_000, 200_000))
+
+
+def test_a_missing_file_is_a_disk_error(tmp_path: Path) -> None:
+    with pytest.raises(DiskError, match=r"^cannot read .*/r: No such file or directory$"):
+        prove(tmp_path / "r", IDS, COUNTS, price_of)
