@@ -156,17 +156,17 @@ class BatchesClient:
     ) -> Iterator[Batch]:
         """Every batch, `limit` a page: from the newest, or from `after_id`, to the oldest; with `before_id`
         from there to the newest. In either direction the nearest comes first."""
-        cursor: str | None = before_id if before_id is not None else after_id
+        newer, cursor = before_id is not None, after_id if before_id is None else before_id
+        page = self.list(limit, before_id, after_id)
         while True:
-            before, after = (cursor, None) if before_id is not None else (None, cursor)
-            page = self.list(limit, before, after)
-            yield from reversed(page.data) if before_id is not None else page.data
-            following = page.first_id if before_id is not None else page.last_id
+            yield from reversed(page.data) if newer else page.data
+            following = page.first_id if newer else page.last_id
             if not page.has_more or not page.data:
                 return
             if following == cursor:
                 raise BadResponse("the list of batches does not advance", status=200)
             cursor = following
+            page = self.list(limit, cursor, None) if newer else self.list(limit, None, cursor)
 
     def results(self, id: str) -> Iterator[Result]:
         """The results in the order they come, which is no particular one: join by custom_id.

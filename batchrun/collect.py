@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 import orjson
 
 from batchrun.answers import Answer, Answers, Source, money_error
+from batchrun.asked import Asked
 from batchrun.files import disk_error, lines
 from batchrun.model import FileFact, Job, Usage
 from batchrun.outputs import write_file, writer_for
@@ -21,7 +22,6 @@ from batchrun.records import Record, record_of
 from batchrun.report import Cause, Summary
 from batchrun.results import searches_of
 from batchrun.safetext import plain
-from batchrun.structured import Asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +70,14 @@ def _joined(
     for row in rows:
         for number, key in enumerate(row["keys"], start=1):
             answer = answers.get(key)
-            repeated = answer is not None and bool(used[answer.entry])
+            result = batch_id = None
+            repeated = False
             if answer is not None:
-                used[answer.entry] = 1
-            record = record_of(
-                row,
-                number if job.samples > 1 else None,
-                answer,
-                asked.check(key),
-                price_of,
-                repeated=repeated,
-            )
+                result, batch_id = answer.result, answer.source.batch_id
+                repeated, used[answer.entry] = bool(used[answer.entry]), 1
+            sample = number if job.samples > 1 else None
+            check = asked.check(key)
+            record = record_of(row, sample, result, batch_id, check, price_of, repeated=repeated)
             yield record, answer, repeated
 
 

@@ -145,11 +145,12 @@ def input_columns(rows: Iterable[Mapping[str, Json]]) -> list[InputColumn]:
 
 
 def _merged(kind: type | None, value: Json) -> type | None:
-    if value is None or kind is type(value):
+    found = str if type(value) is int and not -(1 << 63) <= value < 1 << 63 else type(value)
+    if value is None or kind is found:
         return kind
     if kind is type(None):
-        return type(value)
-    return float if {kind, type(value)} == {int, float} else None
+        return found
+    return float if {kind, found} == {int, float} else None
 
 
 def placed(columns: Sequence[InputColumn], taken: Iterable[str]) -> Iterator[tuple[str, Getter, InputColumn]]:
@@ -186,7 +187,8 @@ def csv_line(values: Iterable[Any]) -> bytes:
 
     A cell that a spreadsheet would run as a formula gets an apostrophe in front. Numbers stay as they are.
     """
-    return (",".join(map(_csv_cell, values)) + "\n").encode()
+    # Readers skip blank lines, so the only cell of a line is never quite empty.
+    return ((",".join(map(_csv_cell, values)) or '""') + "\n").encode()
 
 
 def _csv_cell(value: Any) -> str:

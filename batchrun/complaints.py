@@ -122,11 +122,12 @@ class Complaints:
             self._marked(marker, flat, value, steps)
             return
         fitting = [branch for branch in flat if admits(branch, value) and not is_marker(branch)]
-        if not fitting:
+        listed = [choice for branch in flat for choice in choices(branch)]
+        if not fitting and not listed:
             self._faults.at_value(steps, *wrong_type(flat, value))
-        elif isinstance(value, dict):
+        elif fitting and isinstance(value, dict):
             self._mapping(fitting, value, steps)
-        elif listed := [choice for branch in fitting for choice in choices(branch)]:
+        elif listed:
             self._faults.at_value(steps, *not_one_of(listed, value))
         elif not any(self._explain(branch, value, steps) for branch in fitting):
             self._faults.at_value(steps, f"must be {expected(flat)}")

@@ -19,11 +19,14 @@ _CERTIFICATE = "the server's certificate is not trusted here: name your CA file 
 
 
 def no_answer(error: Exception, base: str, *, sent: bool) -> ConnectionFailed:
-    """The error for a library's `error` on the way to `base`. Raise it `from root(error)`: the errors around
-    the root hold the request, and with it the key."""
-    cause = root(error)
+    """The error for a library's `error` on the way to `base`. Raise it outside the except block: `error`
+    holds the request, and with it the key. Its cause is the innermost error."""
+    cause = _chain(error)[-1]
     untrusted = isinstance(cause, SSLCertVerificationError)
-    return broken(f"no answer from {base}: {_words(cause)}", sent=sent, lasting=untrusted)
+    failed = broken(f"no answer from {base}: {_words(cause)}", sent=sent, lasting=untrusted)
+    # An HTTPException repeats what the server said, which may be the key again.
+    failed.__cause__ = None if isinstance(cause, HTTPException) else cause
+    return failed
 
 
 def broken(message: str, *, sent: bool = True, lasting: bool = False) -> ConnectionFailed:
@@ -36,11 +39,6 @@ def broken(message: str, *, sent: bool = True, lasting: bool = False) -> Connect
 def connected(error: Exception) -> bool:
     """False where the error arose before there was a connection: no such host, refused, connect timeout."""
     return not any(isinstance(e, NewConnectionError | requests.ConnectTimeout) for e in _chain(error))
-
-
-def root(error: BaseException) -> BaseException:
-    """The innermost cause."""
-    return _chain(error)[-1]
 
 
 def _chain(error: BaseException) -> list[BaseException]:
@@ -63,16 +61,18 @@ def _words(cause: BaseException) -> str:
             return "the host name cannot be resolved"
         case ConnectionRefusedError():
             return "connection refused"
-        case TimeoutError() | Urllib3Timeout():
+        case TimeoutError() | Urllib3Timeout() | requests.Timeout():
             return "timed out"
         case SSLCertVerificationError():
-            return f"its certificate is not valid: {plain(cause.verify_message)}"
+            return f"its certificate is not valid: {plain(getattr(cause, 'verify_message', ''))}"
         case SSLError():
-            return f"TLS failed: {plain(cause.reason or str(cause))}"
+            return f"TLS failed: {plain(getattr(cause, 'reason', '') or str(cause))}"
         case RemoteDisconnected() | ConnectionResetError() | BrokenPipeError():
             return "the connection was closed"
         case IncompleteRead() | ProtocolError():
             return "the connection broke off in the middle of the answer"
+        case HTTPException():
+            return "what came back is not HTTP"
         case OSError(strerror=str(text)) if text:
             return plain(text)
         case _:

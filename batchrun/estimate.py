@@ -15,8 +15,8 @@ How many tokens a text has, only the token-count endpoint knows (`plan --exact`)
 - No request reads more than the model's context window; a longer one fails and costs nothing.
 - Output: `max_tokens` bounds it, thinking included (batches-api §4). *low* is a twentieth of it.
 - Web pages and searches, and documents named by id or URL, are not in the request's bytes. Such requests are
-  counted as `open_ended`: *high* takes a full context window for them, and a loop of server tools may read
-  it more than once.
+  counted as `open_ended`: *high* takes a full context window for them; a loop of server tools may read it
+  more than once, and its fees come on top.
 
 Costs are at batch price. `cost_low` is without caching. `cost_high` is the bound a budget is held with: it
 takes every cacheable prefix as written anew and never read. What caching changes stands apart.
@@ -77,15 +77,16 @@ def _plus(a: Any, b: Any) -> Any:
 
 
 # JSON inside a string has its quotes escaped, so none of these marks is ever a row's own text.
+_TYPE = b'"type":"'
 _BASE64 = b'"type":"base64"'
 _MEDIA = re.compile(rb'"data":"([^"]*)","media_type":"([^"]*)","type":"base64"')
 _IMAGE = b'"type":"image"'
-_ELSEWHERE = re.compile(rb'"type":"(?:file|url)"')
+_BY_ID, _BY_URL = b'"type":"file"', b'"type":"url"'
 _SERVER_TOOL = re.compile(rb'"type":"(?:web_search|web_fetch|code_execution|tool_search|advisor|mcp)_')
 _TOOLS = b'"tools":['
 _CACHED = b'"cache_control":{'
 _HOUR = b'"ttl":"1h"'
-_US = b'"inference_geo":"us"'
+_US, _MESSAGES = b'"inference_geo":"us"', b'"messages":'
 _CHEAP = (ascii_letters + " ").encode()
 
 
@@ -120,7 +121,9 @@ class Estimator:
         """One request, its `params` as they are sent: compact JSON with sorted keys. `media` of its bytes are
         known to be base64; more may be."""
         facts = self._models.get(model) or self._facts(model)
-        text, low, high, open_ended = _media(params, facts, media)
+        # Most requests are a string of text and nothing else: every block, tool and marker has a type.
+        plain = not media and _TYPE not in params
+        text, low, high, open_ended = (params, 0.0, 0.0, False) if plain else _media(params, facts, media)
         low = min(int(low + facts.low(text)), facts.context)
         high = min(int(high + facts.high(text)) + 1, facts.context)
         output_low = int(max_tokens * OUTPUT_SHARE_LOW)
@@ -130,26 +133,42 @@ class Estimator:
         self._input_high += high
         self._output_low += output_low
         self._output_high += max_tokens
-        cached = (0, 0)
-        if _CACHED in params:
-            prefix = _prefix(params)
-            cached = (min(low, int(facts.low(prefix))), min(high, int(facts.high(prefix)) + 1))
-            if len(text) != len(params):  # pictures are part of the prefix, or not: the dear side
-                cached = (cached[0], high)
-            self._cacheable_low += cached[0]
-            self._cacheable_high += cached[1]
+        cached = (0, 0) if plain else self._cacheable(params, facts, low, high, media=text is not params)
         if facts.price is None:
             self._unpriced += 1
-            return
-        geo = facts.price.us_factor if _US in params else 1.0
-        at = facts.price.for_prompt(low)
-        self._cost_low += (low * at.input + output_low * at.output) * geo
-        self._saving += cached[0] * (at.input - at.cache_read) * geo
-        at = facts.price.for_prompt(high)
-        write = at.cache_write_1h if _HOUR in params else at.cache_write_5m
-        premium = cached[1] * (write - at.input) * geo
+        else:
+            us_only = params.find(_US, 0, params.find(_MESSAGES)) >= 0
+            geo = facts.price.us_factor if us_only else 1.0
+            self._add_low(facts.price, low, output_low, cached[0], geo)
+            self._add_high(facts.price, high, max_tokens, cached[1], geo, hour=_HOUR in params)
+
+    def _cacheable(
+        self, params: bytes, facts: _Model, low: int, high: int, *, media: bool
+    ) -> tuple[int, int]:
+        """Tokens, low and high, of the prefix that caching keeps."""
+        if _CACHED not in params:
+            return 0, 0
+        prefix = _prefix(params)
+        kept = min(low, int(facts.low(prefix))), min(high, int(facts.high(prefix)) + 1)
+        if media:  # pictures are part of the prefix, or not: the dear side
+            kept = kept[0], high
+        self._cacheable_low += kept[0]
+        self._cacheable_high += kept[1]
+        return kept
+
+    def _add_low(self, price: Price, tokens: int, output: int, cached: int, geo: float) -> None:
+        rates = price.for_prompt(tokens)
+        self._cost_low += (tokens * rates.input + output * rates.output) * geo
+        self._saving += cached * (rates.input - rates.cache_read) * geo
+
+    def _add_high(
+        self, price: Price, tokens: int, output: int, cached: int, geo: float, *, hour: bool
+    ) -> None:
+        rates = price.for_prompt(tokens)
+        write = rates.cache_write_1h if hour else rates.cache_write_5m
+        premium = cached * (write - rates.input) * geo
         self._premium += premium
-        self._cost_high += (high * at.input + max_tokens * at.output) * geo + premium
+        self._cost_high += (tokens * rates.input + output * rates.output) * geo + premium
 
     def _facts(self, model: str) -> _Model:
         facts = facts_of(model)
@@ -196,7 +215,7 @@ def _media(params: bytes, model: _Model, media: int) -> tuple[bytes, float, floa
                 low += len(data) * 3 / 4 / PDF_BYTES_PER_TOKEN_LOW
                 high += len(data) * 3 / 4
     images = params.count(_IMAGE)
-    elsewhere = len(_ELSEWHERE.findall(params)) - max(images - shown, 0)
+    elsewhere = params.count(_BY_ID) + params.count(_BY_URL) - max(images - shown, 0)
     open_ended = elsewhere > 0 or (_TOOLS in params and _SERVER_TOOL.search(params) is not None)
     low += images * IMAGE_LOW
     high += images * IMAGE_HIGH + (TOOLS_PROMPT if _TOOLS in params else 0)

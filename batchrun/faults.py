@@ -47,6 +47,7 @@ class Faults:
     errors: set[Fault] = field(default_factory=set)
     warnings: set[Fault] = field(default_factory=set)
     _broken: set[Steps] = field(default_factory=set)
+    _broken_in: dict[Steps, set[str]] = field(default_factory=dict)
     _incomplete: set[Steps] = field(default_factory=set)
 
     def at_value(self, steps: Steps, text: str, hint: str = "", *, warning: bool = False) -> None:
@@ -74,6 +75,7 @@ class Faults:
     def excuse(self, steps: Steps) -> None:
         """What stands (or should stand) at `steps` follows from a fault already told."""
         self._broken.add(steps)
+        self._broken_in.setdefault(steps[:-1], set()).add(str(steps[-1]) if steps else "")
 
     def excuse_missing(self, steps: Steps) -> None:
         """The mapping at `steps` has keys that could not be read: what seems to be missing may be there."""
@@ -81,7 +83,7 @@ class Faults:
 
     def told_keys(self, steps: Steps) -> set[str]:
         """The keys of the mapping at `steps` that something was told of, or that should have been there."""
-        return {str(broken[-1]) for broken in self._broken if broken and broken[:-1] == steps}
+        return self._broken_in.get(steps, set())
 
     def is_told(self, steps: Steps) -> bool:
         """Whether `steps`, or something it lies in, is already known to be wrong."""
@@ -109,4 +111,4 @@ class Faults:
             self.warnings.add(fault)
         else:
             self.errors.add(fault)
-            self._broken.add(steps)
+            self.excuse(steps)

@@ -139,10 +139,10 @@ def _output_cap(facts: Facts, betas: Sequence[str]) -> int:
 def _cap_hint(value: int, facts: Facts, cap: int) -> str:
     if cap < value <= (facts.max_output_beta or 0):
         return f"add {OUTPUT_300K_BETA} to betas for up to {facts.max_output_beta:,}"
-    return "" if facts.max_output_beta else f"the most is {cap:,}"
+    return f"write {cap} or less"
 
 
-_ALWAYS_THINK = {"fable": (0, 0), "mythos": (0, 0), "opus": (5, 5)}
+_ALWAYS_THINK = {"fable": (0, 0), "mythos": (0, 0), "opus": (5, 5), "sonnet": (5, 5)}
 
 
 def _thinking(call: Call) -> Iterator[ParamProblem]:
@@ -151,7 +151,7 @@ def _thinking(call: Call) -> Iterator[ParamProblem]:
     if not isinstance(thinking, Mapping):
         return
     kind = thinking.get("type")
-    if kind == "enabled":
+    if kind == "enabled" and not (facts and facts.since(4, 7)):
         yield from _manual_thinking(thinking, call)
     if facts is None or facts.version == (0, 0):
         return
@@ -167,7 +167,10 @@ def _thinking(call: Call) -> Iterator[ParamProblem]:
             path, f"{call.model} does not take 'adaptive'", "write {type: enabled, budget_tokens: 1024}"
         )
     elif kind == "disabled" and facts.version >= _ALWAYS_THINK.get(facts.family, (99, 0)):
-        yield ParamProblem(path, f"thinking is always on in {call.model}", "take it out", warning=True)
+        hint = "write {type: between_tools} for less of it" if facts.family == "sonnet" else "take it out"
+        yield ParamProblem(path, f"thinking cannot be turned off in {call.model}", hint, warning=True)
+    elif kind == "between_tools" and not (facts.family == "sonnet" and facts.since(5, 5)):
+        yield ParamProblem(path, f"{call.model} may not know 'between_tools'", "", warning=True)
 
 
 def _manual_thinking(thinking: Mapping[str, object], call: Call) -> Iterator[ParamProblem]:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any, TypeAlias
 
-from batchrun.answers import Answer
-from batchrun.model import Json
+from batchrun.model import Json, Result
 from batchrun.prices import PriceLookup, message_cost_usd
 from batchrun.results import usage_of
 from batchrun.structured import Check, read
@@ -44,7 +42,8 @@ _STOPPED_SHORT = {
 def record_of(
     row: Mapping[str, Any],
     sample: int | None,
-    answer: Answer | None,
+    result: Result | None,
+    batch_id: str | None,
     check: Check | None,
     price_of: PriceLookup,
     *,
@@ -52,7 +51,7 @@ def record_of(
 ) -> Record:
     """The record of a row, or of one `sample` of it.
 
-    `row` is a line of the rows file. No answer at all means that the user cancelled before it was asked.
+    `row` is a line of the rows file, `batch_id` the batch that `result` came from. No result at all means that the user cancelled before it was asked.
     `repeated`: an earlier record has this very answer; it was paid for once, so the cost here is 0, and the
     costs of all records add up to what was billed. `cost_usd` is None when the price is not known.
     """
@@ -63,10 +62,9 @@ def record_of(
     record["text"] = record["json"] = record["stop_reason"] = record["usage"] = None
     record["cost_usd"] = 0.0
     record["error"] = record["problem"] = record["model"] = record["batch_id"] = record["custom_id"] = None
-    if answer is not None:
-        result = answer.result
+    if result is not None:
         record["status"] = result.type.value
-        record["batch_id"], record["custom_id"] = answer.source.batch_id, result.custom_id
+        record["batch_id"], record["custom_id"] = batch_id, result.custom_id
         if result.error is not None:
             record["error"] = {"type": result.error.type, "message": result.error.message}
         if result.message is not None:
@@ -92,7 +90,14 @@ def _answered(
     if not text and not calls:
         problem = problem or "empty"
     record["problem"] = problem
-    record["usage"] = asdict(usage)
+    # Spelled out: `asdict` would take a third of the time of the whole record.
+    record["usage"] = {
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cache_write_5m": usage.cache_write_5m,
+        "cache_write_1h": usage.cache_write_1h,
+        "cache_read": usage.cache_read,
+    }
     if not repeated:
         price = price_of(model) if isinstance(model, str) else None
         record["cost_usd"] = None if price is None else message_cost_usd(price, message, usage)

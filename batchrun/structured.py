@@ -7,14 +7,12 @@ column that is silently empty is found too late.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from pathlib import Path
 from typing import TypeAlias
 
 import orjson
 
-from batchrun.answers import KEY_LENGTH, KeyedLines, Source
 from batchrun.model import Json, Node, Template
 from batchrun.safetext import plain
 
@@ -22,45 +20,12 @@ Check: TypeAlias = Callable[[Json], str | None]
 """What is wrong with a value, or None."""
 
 
-class Asked:
-    """The schema that each request asked for.
-
-    Where the spec writes it out, it is one for all. Where it depends on the row, or rows are ready-made
-    requests, the request line itself says it, found by its key in the shard's file.
-    """
-
-    def __init__(self, request: Mapping[str, Node] | None, sources: Sequence[Source]) -> None:
-        """`request` as in the job. Raises DiskError when a shard's requests cannot be read."""
-        self._lines: KeyedLines | None = None
-        self._one: Check | None = None
-        written, schema = _written(request)
-        if written:
-            self._one = _check_for(schema)
-        else:
-            paths: list[Path] = [s.requests for s in sources if s.requests is not None]
-            self._lines = KeyedLines(paths)
-
-    def check(self, key: str) -> Check | None:
-        """How to check the answer to this request; None where it did not ask for structured output."""
-        if self._lines is None:
-            return self._one
-        for _, _, line in self._lines.find(key):
-            request = orjson.loads(line)
-            if request["custom_id"][:KEY_LENGTH] == key:
-                return _check_for(_schema_in(request["params"]))
-        return None
-
-    def close(self) -> None:
-        if self._lines is not None:
-            self._lines.close()
-
-
-def _written(request: Mapping[str, Node] | None) -> tuple[bool, Json]:
+def written_schema(request: Mapping[str, Node] | None) -> tuple[bool, Json]:
     """Whether the spec alone says the schema, and what it says."""
     if request is None:
         return False, None
     try:
-        return True, _schema_in({"output_config": _constant(request.get("output_config"))})
+        return True, schema_in({"output_config": _constant(request.get("output_config"))})
     except _DependsOnRow:
         return False, None
 
@@ -83,7 +48,7 @@ def _constant(node: Node) -> Json:
     raise _DependsOnRow
 
 
-def _schema_in(params: Mapping[str, Json]) -> Json:
+def schema_in(params: Mapping[str, Json]) -> Json:
     """`output_config.format.schema` (batches-api §4), or None."""
     config = params.get("output_config")
     form = config.get("format") if isinstance(config, dict) else None
@@ -92,7 +57,7 @@ def _schema_in(params: Mapping[str, Json]) -> Json:
     return form.get("schema")
 
 
-def _check_for(schema: Json) -> Check | None:
+def check_for(schema: Json) -> Check | None:
     return None if schema is None else _compiled(orjson.dumps(schema))
 
 

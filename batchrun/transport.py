@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from time import time
 from typing import TypeVar
@@ -20,7 +20,7 @@ from requests.adapters import HTTPAdapter
 
 from batchrun import apierrors
 from batchrun.body import Upload
-from batchrun.disconnects import LIBRARY_ERRORS, broken, connected, no_answer, root
+from batchrun.disconnects import LIBRARY_ERRORS, broken, connected, no_answer
 from batchrun.endpoint import Endpoint
 from batchrun.errors import ApiError, BadResponse
 from batchrun.model import Json
@@ -69,7 +69,7 @@ class Transport:
         self._adapter = HTTPAdapter(pool_connections=1, pool_maxsize=32, max_retries=0)
 
     def close(self) -> None:
-        self._adapter.close()
+        _close(self._adapter)
 
     def call(
         self,
@@ -106,7 +106,7 @@ class Transport:
             with self._response(adapter, request, upload) as response:
                 return self._answer(response)
         finally:
-            adapter.close()
+            _close(adapter)
 
     @contextmanager
     def stream(
@@ -189,7 +189,9 @@ class Transport:
             # The body is asked for its first byte only once connection, tunnel and TLS stand: a server that
             # got none of it has created nothing, however the connection ended.
             sent = connected(error) if upload is None else upload.begun
-            raise no_answer(error, self._to.base, sent=sent) from root(error)
+            failed = no_answer(error, self._to.base, sent=sent)
+        # Out here, `error` is not the context of what is raised: it holds the request, and with it the key.
+        raise failed
 
     def _refuse(self, response: requests.Response) -> None:
         if response.status_code == 200:
@@ -213,13 +215,12 @@ class Transport:
                 raise self._bad(f"an answer of more than {MAX_ANSWER:,} bytes", request_id)
             if self._clockwork.clock() > until:
                 raise broken(f"{self._to.base} took longer than {self._timeouts.answer:g} s to answer")
-        try:
+        with suppress(orjson.JSONDecodeError):
             return Answer(orjson.loads(bytes(body)), headers, request_id)
-        except orjson.JSONDecodeError:
-            text = bytes(body[:2000]).replace(self._to.secret.encode(), b"***").decode("utf-8", "replace")
-            start = plain(text, 200)
-            what = f"an answer that is not JSON: {start!r}" if start else "an empty answer"
-            raise self._bad(what, request_id) from None
+        # Out here, the decoder's error is not the context of ours: it holds the whole text.
+        text = bytes(body[:2000]).replace(self._to.secret.encode(), b"***").decode("utf-8", "replace")
+        start = plain(text, 200)
+        raise self._bad(f"an answer that is not JSON: {start!r}" if start else "an empty answer", request_id)
 
     def _pieces(self, response: requests.Response) -> Iterator[bytes]:
         """The body as it was before any packing, in pieces. A body that breaks off is a ConnectionFailed."""
@@ -243,8 +244,10 @@ class Transport:
             # read1: what has arrived is passed on, so that a server that drips meets our deadline.
             while piece := response.raw.read1(PIECE, decode_content=False):
                 yield piece
+            return
         except LIBRARY_ERRORS as error:
-            raise no_answer(error, self._to.base, sent=True) from root(error)
+            failed = no_answer(error, self._to.base, sent=True)
+        raise failed
 
     # ---- what went wrong -----------------------------------------------------------------------
 
@@ -255,6 +258,16 @@ class Transport:
             request_id=request_id,
             hint=apierrors.NO_ANSWER_OF_THE_API,
         )
+
+
+def _close(adapter: HTTPAdapter) -> None:
+    """Close the connections now. The adapter alone would leave it to the garbage collector, and an exception
+    with its traceback keeps them alive."""
+    for manager in (adapter.poolmanager, *adapter.proxy_manager.values()):
+        for key in manager.pools.keys():  # noqa: SIM118 - not iterable in itself
+            if pool := manager.pools.get(key):
+                pool.close()
+    adapter.close()
 
 
 def _first(pieces: Iterator[bytes], limit: int) -> Iterator[bytes]:

@@ -175,6 +175,7 @@ class _Builder:
             except UnicodeDecodeError:
                 message = "half of a surrogate pair (\\ud800 to \\udfff)"
                 self._tell(_mark(node), message, "write the character itself", steps)
+                self._faults.excuse(steps)
                 value = _SURROGATE.sub("\ufffd", value)
         return value
 

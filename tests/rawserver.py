@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import Lock, Thread
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 
 @dataclass(frozen=True)
@@ -44,24 +44,18 @@ class Seen:
     body: bytes
 
 
-@dataclass
 class RawServer:
     """Answers request after request with the next reply; the last one is repeated for ever."""
 
-    replies: deque[Reply]
-    seen: list[Seen] = field(default_factory=list)
-    connections: int = 0
-
     def __init__(self, *replies: Reply) -> None:
-        self.replies, self.seen, self.connections = deque(replies), [], 0
+        self.replies: deque[Reply] = deque(replies)
+        self.seen: list[Seen] = []
+        self.connections = 0
         self._lock = Lock()
         self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self._open: list[socket.socket] = []
         self._threads: list[Thread] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._socket.getsockname()[1]}"
 
     def __enter__(self) -> RawServer:
         self._start(self._accept)
@@ -100,8 +94,6 @@ class RawServer:
                         self.seen.append(seen)
                         reply = self.replies.popleft() if len(self.replies) > 1 else self.replies[0]
                     if not _reply(connection, reply):
-                        # The reader shares the socket: without this the connection would stay open.
-                        _close(connection)
                         return
         except OSError:
             return
@@ -122,15 +114,12 @@ def _reply(connection: socket.socket, reply: Reply) -> bool:
             return True
         case Cut(data):
             connection.sendall(data)
-            return False
+        case Call(do):
+            do(connection)
         case Reset(data):
             connection.sendall(data)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            connection.close()
-            return False
-        case Call(do):
-            do(connection)
-            return False
+    return False
 
 
 def _read(readline: Callable[[], bytes], read: Callable[[int], bytes]) -> Seen | None:
@@ -151,12 +140,13 @@ def http(
     *,
     length: int | None = None,
     chunked: bool = False,
+    more: Mapping[str, str] | None = None,
     **headers: str,
 ) -> bytes:
     """A whole HTTP reply; a body that is not bytes becomes JSON. `length` lies about it."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     lines = [f"HTTP/1.1 {status} Word"]
-    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in {**headers, **(more or {})}.items()]
     if chunked:
         lines.append("transfer-encoding: chunked")
         data = b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data)
@@ -171,10 +161,10 @@ def api_error(
     """A reply in the API's error envelope (batches-api §3.4)."""
     details = {"details": {"error_code": code}} if code else {}
     error = {"type": type, "message": message, **details}
-    return http({"type": "error", "error": error, "request_id": "req_1"}, status, **headers)
+    return http({"type": "error", "error": error, "request_id": "req_1"}, status, more=headers)
 
 
-def batch_json(id: str = "msgbatch_1", status: str = "in_progress", **counts: int) -> dict[str, object]:
+def batch_json(id: str = "msgbatch_1", status: str = "in_progress", **counts: int) -> dict[str, Any]:
     """A message_batch as the wire has it (batches-api §2.7)."""
     names = ("processing", "succeeded", "errored", "canceled", "expired")
     ended = status == "ended"

@@ -47,7 +47,7 @@ def test_requests_from_memory(texts: list[str]) -> None:
     try:
         "".join(texts).encode()
     except UnicodeEncodeError:
-        with pytest.raises(DataError, match="^not JSON: "), uploading(requests):
+        with pytest.raises(DataError, match=r"^not JSON: "), uploading(requests):
             pass
         return
     with uploading(requests) as upload:
@@ -70,8 +70,8 @@ def test_requests_from_memory(texts: list[str]) -> None:
         (b'{"custom_id":"a","params":[]}', ":1", "params is not an object"),
         (b"[]", ":1", "a request is a JSON object"),
         (b"\xef\xbb\xbf" + line("a"), ":1", "the line begins with a byte order mark"),
-        (line("a")[:-1], ":1", "not JSON: unexpected end of data at column 83"),
-        (b'{"custom_id":"a","params":{"x":NaN}}', ":1", "not JSON: unexpected character at column 32"),
+        (line("a")[:-1], ":1", "not JSON: "),
+        (b'{"custom_id":"a","params":{"x":NaN}}', ":1", "not JSON: "),
         (b'{"custom_id":"a","params":{"x":"\xff"}}', ":1", "not JSON: "),
     ],
 )
@@ -115,7 +115,7 @@ def test_the_envelope_of_requests_from_memory(
 def test_too_many_requests() -> None:
     requests = ({"custom_id": str(i), "params": {}} for i in range(MAX_REQUESTS + 1))
     with (
-        pytest.raises(DataError, match="^more than 100,000 requests, the most of one batch$"),
+        pytest.raises(DataError, match=r"^more than 100,000 requests, the most of one batch$"),
         uploading(requests),
     ):
         pass
@@ -125,24 +125,24 @@ def test_too_many_bytes(tmp_path: Path) -> None:
     path = tmp_path / "requests.jsonl"
     path.touch()
     os.truncate(path, 256_000_000)  # sparse: takes no room
-    with pytest.raises(DataError, match="^the body would be 256,000,015 bytes, more than the 256,000,000"):
-        with uploading(path):
-            pass
+    said = "the body would be 256,000,015 bytes, more than the 256,000,000 of one batch"
+    with pytest.raises(DataError, match=f"^{said}$"), uploading(path):
+        pass
 
 
 @pytest.mark.parametrize("requests", ["requests.jsonl", b"x", {"requests": []}])
 def test_what_is_no_list_of_requests(requests: Any) -> None:
-    with pytest.raises(UsageError, match="^create takes a list of requests, or a Path"), uploading(requests):
+    with pytest.raises(UsageError, match=r"^create takes a list of requests, or a Path"), uploading(requests):
         pass
 
 
 def test_files_that_cannot_be_sent(tmp_path: Path) -> None:
     with pytest.raises(MissingInput), uploading(tmp_path / "none.jsonl"):
         pass
-    with pytest.raises(DataError, match="is not a regular file$|cannot open"), uploading(tmp_path):
+    with pytest.raises(DataError, match=r"is not a regular file$|cannot open"), uploading(tmp_path):
         pass
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(DataError, match="is not a regular file$"), uploading(tmp_path / "pipe"):
+    with pytest.raises(DataError, match=r"is not a regular file$"), uploading(tmp_path / "pipe"):
         pass
 
 
@@ -159,7 +159,7 @@ def test_a_file_that_changes_is_never_sent_whole(tmp_path: Path, change: str) ->
                 path.write_bytes(b"{}")
             case _:
                 os.utime(path, ns=(0, 0))
-        with pytest.raises(DataError, match="^requests changed while it was sent$"):
+        with pytest.raises(DataError, match=r"^requests changed while it was sent$"):
             for piece in upload:
                 sent += piece
     assert len(sent) < upload.length

@@ -47,10 +47,10 @@ def test_which_credential(
 
 
 def test_no_credential() -> None:
-    with pytest.raises(ConfigError, match="^no API key$") as caught:
+    with pytest.raises(ConfigError, match=r"^no API key$") as caught:
         made({})
     assert caught.value.hint == NO_KEY_HINT
-    with pytest.raises(ConfigError, match="^both api_key and auth_token are given$"):
+    with pytest.raises(ConfigError, match=r"^both api_key and auth_token are given$"):
         made(key="a", token="b")
 
 
@@ -60,7 +60,7 @@ def test_an_unfit_key_is_refused_without_repeating_it(key: str) -> None:
         made({"ANTHROPIC_API_KEY": key})
     text = "ANTHROPIC_API_KEY holds white space, control or non-ASCII characters"
     assert str(caught.value) == text
-    with pytest.raises(ConfigError, match="^auth_token is empty$"):
+    with pytest.raises(ConfigError, match=r"^auth_token is empty$"):
         made(token="")
 
 
@@ -195,13 +195,13 @@ def test_proxies(environ: dict[str, str], base: str | None, proxies: dict[str, s
 
 
 def test_a_proxy_of_another_kind() -> None:
-    with pytest.raises(ConfigError, match="^HTTPS_PROXY is not an http or https URL$"):
+    with pytest.raises(ConfigError, match=r"^HTTPS_PROXY is not an http or https URL$"):
         made({**KEY, "HTTPS_PROXY": "socks5://user:pass@x"})
 
 
 def test_certificates(tmp_path: Path) -> None:
     bundle = tmp_path / "ca.pem"
-    with pytest.raises(ConfigError, match="^SSL_CERT_FILE names a file that is not there: "):
+    with pytest.raises(ConfigError, match=r"^SSL_CERT_FILE names a file that is not there: "):
         made({**KEY, "SSL_CERT_FILE": str(bundle)})
     bundle.touch()
     assert made({**KEY, "SSL_CERT_FILE": str(bundle)}).verify == str(bundle)

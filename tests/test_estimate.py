@@ -45,14 +45,14 @@ def test_output_is_bounded_by_max_tokens() -> None:
     assert (estimate.requests, estimate.output_low, estimate.output_high) == (2, 10, 200)
 
 
-# Tokens as the token-count endpoint or the tokenizer's published behaviour make them, roughly: prose about 4.5
-# bytes a token, Chinese one to one and a half tokens a character, digits up to one each.
+# Between which numbers of tokens any byte-level tokenizer would put these: prose about 4.5 bytes a token,
+# a Chinese character one to one and a half, a digit at most one, an emoji one to four.
 @pytest.mark.parametrize(
     ("text", "least", "most"),
     [
         ("The quick brown fox jumps over the lazy dog. " * 100, 900, 1300),
         ("敏捷的棕色狐狸跳过了懒狗。" * 100, 1100, 2000),
-        ("3.14159 2.71828 1.41421 " * 100, 800, 2400),
+        ("3.14159 2.71828 1.41421 " * 100, 800, 1700),
         ("Donaudampfschifffahrtsgesellschaftskapitän " * 100, 900, 1600),
         ("🙂🙃" * 100, 200, 800),
     ],

@@ -20,7 +20,7 @@ RINGS: dict[int, set[str]] = {
         "records", "report", "results", "render", "safetext", "state", "status", "structured", "template", "units",
     },
     2: {
-        "answers", "collect", "columns", "crash", "files", "inputs", "interrupts", "jail", "outputs", "parquet",
+        "answers", "asked", "collect", "columns", "crash", "files", "inputs", "interrupts", "jail", "keyedlines", "outputs", "parquet",
         "proof", "providers", "shards", "simulator", "spec", "store", "yamldoc", "client",
     },
     3: {"decisions", "engine", "jobs", "planning", "prepare", "reshard"},

@@ -32,7 +32,7 @@ def test_only_lf_ends_a_line() -> None:
 
 @pytest.mark.parametrize("data", [b"12345\n", b"1\n12345", b"12345"])
 def test_a_line_over_the_limit(data: bytes) -> None:
-    with pytest.raises(ValueError, match="^a line is longer than 4 bytes$"):
+    with pytest.raises(ValueError, match=r"^a line is longer than 4 bytes$"):
         list(split(pieces(data, 2), limit=4))
     assert list(split([b"1234\n1234"], limit=4)) == [b"1234", b"1234"]
 

@@ -52,7 +52,7 @@ def test_what_is_no_batch(change: dict[str, Any], message: str) -> None:
 
 def test_another_batch_than_the_one_asked_for() -> None:
     value: Any = batch_json("msgbatch_2")
-    with pytest.raises(ValueError, match="^the answer speaks of another batch$"):
+    with pytest.raises(ValueError, match=r"^the answer speaks of another batch$"):
         wire.batch(value, id="msgbatch_1")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 WIDTH = 80
@@ -36,11 +36,11 @@ class Paint:
         return self._in("33", text)
 
 
-def labelled(paint: Paint, label: str, text: str) -> Iterator[str]:
-    """`  label       text`, wrapped under itself."""
+def labelled(paint: Paint, label: str, text: str, style: Callable[[str], str] = str) -> Iterator[str]:
+    """`  label       text`, wrapped under itself; `style` colours the text once it is wrapped."""
     head = f"  {paint.dim(label.ljust(LABEL))}"
     for line in wrapped(text, len(INDENT)) or [""]:
-        yield head + line
+        yield head + style(line)
         head = INDENT
 
 

@@ -103,9 +103,9 @@ def _plan(report: PlanReport, paint: Paint) -> Iterator[str]:
         yield from labelled(paint, "batches", f"{len(report.shards):,}, {size} in all")
         yield from _estimated(report, paint)
     if report.max_cost_usd is not None:
-        yield from labelled(paint, "budget", _budget(report, paint))
+        yield from _budget(report, paint)
     for warning in report.warnings:
-        yield from labelled(paint, "warning", plain(warning))
+        yield from labelled(paint, "warning", plain(warning), paint.warn)
 
 
 def _requests(report: PlanReport) -> str:
@@ -145,11 +145,12 @@ def _estimated(report: PlanReport, paint: Paint) -> Iterator[str]:
         yield from labelled(paint, "", text)
 
 
-def _budget(report: PlanReport, paint: Paint) -> str:
+def _budget(report: PlanReport, paint: Paint) -> Iterator[str]:
     text = f"{format_usd(report.max_cost_usd or 0.0)}, {format_usd(report.spent_usd)} of it spent"
-    if not report.over_budget:
-        return text
-    return f"{text}: {paint.bad('the upper bound does not fit')}, nothing would be submitted"
+    if report.over_budget:
+        yield from labelled(paint, "budget", f"{text}: the upper bound does not fit", paint.bad)
+    else:
+        yield from labelled(paint, "budget", text)
 
 
 # ---- status ------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import orjson
 from batchrun.model import Json
 from batchrun.simulator import ids
 from batchrun.simulator.catalog import Model
+from batchrun.simulator.checks_messages import ParamFault
 from batchrun.simulator.usage import PromptCache, output_tokens
 from batchrun.simulator.values import Choices, fitting
 
@@ -40,7 +41,10 @@ def message(
     text: str | None = None,
     stop_reason: str | None = None,
 ) -> dict[str, Json]:
-    """The Message for a request that passed its checks. `text` and `stop_reason` come from a scenario."""
+    """The Message for a request that passed its checks. `text` and `stop_reason` come from a scenario.
+
+    Raises ParamFault for a JSON Schema that nothing fits.
+    """
     said = _said(params, model, text)
     if stop_reason is not None:
         said.stop_reason = stop_reason
@@ -119,8 +123,15 @@ def _structured(params: Mapping[str, Any], asked: str) -> str | None:
     form = (params.get("output_config") or {}).get("format")
     if not form:
         return None
-    value = fitting(form["schema"], _choices(params), asked.split()[:_WORDS])
+    value = _value(form["schema"], params, asked, "output_config.format.schema")
     return orjson.dumps(value).decode()
+
+
+def _value(schema: Any, params: Mapping[str, Any], asked: str, where: str) -> Json:
+    try:
+        return fitting(schema, _choices(params), asked.split()[:_WORDS])
+    except ValueError as error:
+        raise ParamFault(f"{where}: {error}") from None
 
 
 def _forced_tool(params: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -135,7 +146,8 @@ def _forced_tool(params: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def _tool_use(tool: Mapping[str, Any], params: Mapping[str, Any], model: Model, asked: str) -> Said:
-    value = fitting(tool.get("input_schema") or {"type": "object"}, _choices(params), asked.split()[:_WORDS])
+    schema = tool.get("input_schema") or {"type": "object"}
+    value = _value(schema, params, asked, f"tools.{tool.get('name')}.input_schema")
     number = int.from_bytes(_hash(orjson.dumps(params, option=orjson.OPT_SORT_KEYS)))
     block: dict[str, Json] = {
         "type": "tool_use",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from batchrun.files import CHUNK
+from batchrun.simulator.disk import create
 from batchrun.simulator.replies import Refused
 
 
@@ -73,7 +74,7 @@ def _length(headers: Mapping[str, str]) -> int:
 def spool(body: Iterator[bytes], path: Path) -> Spooled:
     digest = hashlib.sha256()
     size = 0
-    with path.open("wb") as stream:
+    with create(path) as stream:
         for piece in body:
             digest.update(piece)
             stream.write(piece)

@@ -16,6 +16,7 @@ from batchrun.simulator.batches import Batches
 from batchrun.simulator.bodies import spool
 from batchrun.simulator.checks import check_countable
 from batchrun.simulator.checks_messages import ParamFault
+from batchrun.simulator.disk import create
 from batchrun.simulator.envelope import not_json, split
 from batchrun.simulator.faults import around
 from batchrun.simulator.options import Options
@@ -70,7 +71,7 @@ class Api:
         with tempfile.TemporaryDirectory(dir=self.batches.state, prefix=".incoming-") as folder:
             body = spool(call.body(), Path(folder) / "body.json")
             lines = Path(folder) / "requests.jsonl"
-            with lines.open("wb") as stream:
+            with create(lines) as stream:
                 contents = split(body.path, stream, max_requests=self.options.max_requests)
             self._admit_to_queue(call, contents.requests)
             record = self.batches.accept(

@@ -18,6 +18,7 @@ from batchrun.simulator.checks_messages import ParamFault, check_messages, check
 LONG_OUTPUT = "output-300k-2026-03-24"
 NEWEST_VERSION = "2026-10-21"
 _SAMPLING = ("temperature", "top_p", "top_k")
+_DEFAULT_FROM = {"temperature": 1, "top_p": 0.99}  # what passes for the default where only that is taken
 _KNOWN = frozenset(
     {
         "model", "max_tokens", "messages", "system", "stop_sequences", "thinking", "tools", "tool_choice",
@@ -134,7 +135,7 @@ def _check_max_tokens(params: Mapping[str, Any], model: Model, betas: tuple[str,
 
 
 def _check_sampling(params: Mapping[str, Any], model: Model) -> None:
-    for name in ("temperature", "top_p"):
+    for name in _DEFAULT_FROM:
         value = params.get(name)
         if value is None:
             continue
@@ -142,7 +143,7 @@ def _check_sampling(params: Mapping[str, Any], model: Model) -> None:
             raise ParamFault(f"{name}: Input should be a valid number")
         if not 0 <= value <= 1:
             raise ParamFault(f"{name}: Input should be between 0 and 1")
-        if model.refuses_sampling and value != 1:
+        if model.refuses_sampling and value < _DEFAULT_FROM[name]:
             raise ParamFault(f"{name}: only the default value is supported by {model.id}")
     top_k = params.get("top_k")
     if top_k is not None and not _is_int(top_k):
@@ -152,7 +153,12 @@ def _check_sampling(params: Mapping[str, Any], model: Model) -> None:
 
 
 def _check_prefill(params: Mapping[str, Any], model: Model) -> None:
-    if model.refuses_prefill and params["messages"][-1]["role"] == "assistant":
+    """A begun answer; a turn that ends in something else than text is one that was paused, sent back."""
+    last = params["messages"][-1]
+    if not model.refuses_prefill or last["role"] != "assistant":
+        return
+    content = last["content"]
+    if isinstance(content, str) or not content or content[-1]["type"] == "text":
         raise ParamFault(
             "This model does not support assistant message prefill. "
             "The conversation must end with a user message."
@@ -176,6 +182,8 @@ def _check_thinking(params: Mapping[str, Any], model: Model) -> None:
             raise ParamFault("thinking.enabled.budget_tokens: Field required")
         if budget < 1024:
             raise ParamFault("thinking.enabled.budget_tokens: Input should be greater than or equal to 1024")
+        if budget >= params["max_tokens"]:
+            raise ParamFault("`max_tokens` must be greater than `thinking.budget_tokens`")
 
 
 def _check_tools(params: Mapping[str, Any], model: Model) -> None:
@@ -219,8 +227,9 @@ def _check_output_config(params: Mapping[str, Any]) -> None:
 
 
 def _check_rest(params: Mapping[str, Any]) -> None:
-    if any(not isinstance(text, str) for text in params.get("stop_sequences") or []):
-        raise ParamFault("stop_sequences.0: Input should be a valid string")
+    for position, text in enumerate(params.get("stop_sequences") or ()):
+        if not isinstance(text, str):
+            raise ParamFault(f"stop_sequences.{position}: Input should be a valid string")
     for name in params.get("metadata") or {}:
         if name != "user_id":
             raise ParamFault(f"metadata.{name}: Extra inputs are not permitted")

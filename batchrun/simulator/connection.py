@@ -38,6 +38,7 @@ class Answering(Protocol):
 
 class Connection(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    default_request_version = "HTTP/1.0"  # what is no HTTP at all gets headers, too
     disable_nagle_algorithm = True
     wbufsize = 1 << 16
     server_version = "batchrun-simulator"

@@ -7,8 +7,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
-from batchrun.files import PRIVATE_FILE
+from batchrun.files import CHUNK, PRIVATE_FILE
 
 
 @contextmanager
@@ -20,6 +21,12 @@ def locked(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def create(path: Path) -> BinaryIO:
+    """A new file for its owner only, whatever stood there before."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, PRIVATE_FILE)
+    return os.fdopen(handle, "w+b", buffering=CHUNK)
 
 
 def append(path: Path, line: bytes, *, durable: bool) -> None:

@@ -26,6 +26,7 @@ from batchrun.simulator.answers import message, message_id
 from batchrun.simulator.checks import Setting, check
 from batchrun.simulator.checks_messages import ParamFault
 from batchrun.simulator.counters import Judge
+from batchrun.simulator.disk import create
 from batchrun.simulator.record import Record
 from batchrun.simulator.replies import envelope
 from batchrun.simulator.usage import PromptCache
@@ -45,11 +46,11 @@ def write_results(home: Path, record: Record, judges: Judges) -> RequestCounts:
     done = record.done(record.ends_at)
     outcomes = _write_answers(home, record, judges, done)[:done]
     rest = ResultType.EXPIRED if record.cancel_initiated_at is None else ResultType.CANCELED
-    with (home / "rest.part").open("wb", buffering=CHUNK) as stream:
+    with create(home / "rest.part") as stream:
         for line in islice(lines(home / "requests.jsonl"), done, None):
             result = {"custom_id": orjson.loads(line)["custom_id"], "result": {"type": rest.value}}
             stream.write(orjson.dumps(result) + b"\n")
-    with (home / "results.part").open("wb", buffering=CHUNK) as stream:
+    with create(home / "results.part") as stream:
         _shuffle(home, done, random.Random(record.id), stream)  # noqa: S311
     settle(home / "results.part", home / "results.jsonl")
     for name in ("answers.jsonl", "rest.part"):
@@ -70,7 +71,7 @@ def _write_answers(home: Path, record: Record, judges: Judges, upto: int) -> byt
     if not answers.exists():
         letters = bytearray()  # one byte a request
         part = home / "answers.part"
-        with judges() as judge, part.open("wb", buffering=CHUNK) as stream:
+        with judges() as judge, create(part) as stream:
             answer = _Answering(record, judge)
             for line in islice(lines(home / "requests.jsonl"), upto):
                 request = orjson.loads(line)
@@ -105,16 +106,16 @@ class _Answering:
             return _errored(rule.error_type, rule.error_message)
         try:
             model = check(params, self.setting)
+            said = message(
+                params,
+                model,
+                self.cache,
+                message_id=message_id(self.record.id, custom_id),
+                text=rule.text if rule else None,
+                stop_reason=rule.stop_reason if rule else None,
+            )
         except ParamFault as fault:
             return _errored(fault.type, str(fault), ids.fresh("workerreq") if fault.worker else None)
-        said = message(
-            params,
-            model,
-            self.cache,
-            message_id=message_id(self.record.id, custom_id),
-            text=rule.text if rule else None,
-            stop_reason=rule.stop_reason if rule else None,
-        )
         return ResultType.SUCCEEDED, {"type": "succeeded", "message": said}
 
 

@@ -49,7 +49,8 @@ class _Reader:
 
     def scenario(self, value: Json) -> Scenario:
         if not isinstance(value, dict):
-            self.faults.at_value((), "must hold 'results', 'faults' or both")
+            place = self.faults.mark_of(())
+            self.faults.at_mark(place, "a scenario must hold 'results', 'faults' or both", "", ())
             return Scenario()
         self._known(value, (), ("results", "faults"))
         rules = [self._rule(rule, ("results", n)) for n, rule in enumerate(self._list(value, "results"))]

@@ -8,7 +8,8 @@ from typing import Any
 from batchrun.model import Json
 
 _DEEP = 6  # from here on: optional properties are left out, arrays are as short as they may be
-_TOO_DEEP = 40  # a schema that cannot end
+_TOO_DEEP = 40
+_TOO_MANY = 10_000  # values in one: such a schema does not end
 _MASK = (1 << 64) - 1
 _FORMATS = {
     "date": "2026-0{0}-1{0}",
@@ -41,16 +42,26 @@ class Choices:
 
 
 def fitting(schema: Mapping[str, Any], choices: Choices, words: Sequence[str]) -> Json:
-    """A value that `schema` accepts; strings are made of `words`. Knows no `pattern`, `not` or `if`."""
-    return _Maker(schema, choices, words or ("text",)).make(schema, 0)
+    """A value that `schema` accepts; strings are made of `words`. Knows no `pattern`, `not` or `if`.
+
+    Raises ValueError for what is no schema, and for one that has no finite value.
+    """
+    try:
+        return _Maker(schema, choices, words or ("text",)).make(schema, 0)
+    except (AttributeError, LookupError, TypeError, ArithmeticError, RecursionError) as error:
+        raise ValueError(f"not a JSON Schema: {error}") from None
 
 
 class _Maker:
     def __init__(self, root: Mapping[str, Any], choices: Choices, words: Sequence[str]) -> None:
         self.root, self.choices, self.words = root, choices, words
+        self.left = _TOO_MANY
 
     def make(self, schema: Any, depth: int) -> Json:
-        if not isinstance(schema, Mapping) or depth > _TOO_DEEP:
+        self.left -= 1
+        if depth > _TOO_DEEP or not self.left:
+            raise ValueError("no value of this JSON Schema comes to an end")
+        if schema is True:
             return None
         schema = self._flat(schema, depth)
         if "const" in schema:
@@ -91,8 +102,8 @@ class _Maker:
                 rest = {key: value for key, value in schema.items() if key != "allOf"}
                 schema = _merged([rest, *(self._flat(part, depth) for part in parts)])
             else:
-                break
-        return schema
+                return schema
+        raise ValueError("the references of this JSON Schema lead nowhere")
 
     def _branch(self, branches: Sequence[Mapping[str, Any]], depth: int) -> Mapping[str, Any]:
         if depth >= _DEEP:  # toward an end: the first branch that holds nothing more

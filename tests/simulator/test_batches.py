@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -201,7 +202,9 @@ def test_pages_in_both_directions(
 ) -> None:
     client, ids = seven
     with client:
-        asked = {name: ids[value] if name.endswith("_id") else value for name, value in query.items()}
+        asked: dict[str, Any] = {
+            name: ids[value] if name.endswith("_id") else value for name, value in query.items()
+        }
         page = client.get(**asked).json()
     wanted = [ids[place] for place in places]
     assert [batch["id"] for batch in page["data"]] == wanted

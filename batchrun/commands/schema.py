@@ -1,0 +1,25 @@
+"""`batchrun schema`: print a JSON Schema."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+@click.argument("name", type=click.Choice(["job", "state", "result"]), default="job")
+def command(name: str) -> None:
+    """Print the JSON Schema of a spec, of state.json, or of an output record.
+
+    \b
+    batchrun schema job > job.schema.json
+    batchrun schema state
+    batchrun schema result
+
+    With the first line of a spec, editors check it while it is written:
+
+    \b
+    # yaml-language-server: $schema=job.schema.json
+    """
+    from batchrun.spec import schema_text
+
+    click.echo(schema_text(name), nl=False)

@@ -1,0 +1,103 @@
+"""`batchrun validate`: is the spec right, and does every row make a request? Sends nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from batchrun.commands import common
+from batchrun.errors import BatchrunError, Problem
+from batchrun.model import Job
+from batchrun.safetext import plain
+
+
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """A spec that is right. `rows` is None when only the spec was looked at."""
+
+    job: Job
+    rows: int | None
+    warnings: tuple[Problem, ...]
+
+
+@click.command()
+@common.spec_argument
+@common.root_option
+@click.option("--spec-only", is_flag=True, help="Check the spec; leave the data alone.")
+@common.json_option
+def command(spec: Path, roots: tuple[Path, ...], spec_only: bool, as_json: bool) -> None:
+    """Check SPEC (default batch.yaml) and its data, offline: every problem, with its place.
+
+    \b
+    batchrun validate                      ./batch.yaml
+    batchrun validate labels.yaml          exit 65: wrong spec or data, 66: missing data
+    batchrun validate labels.yaml --json   for editors and scripts
+    """
+    try:
+        found = validate(spec, roots=roots, spec_only=spec_only)
+    except BatchrunError as error:
+        if as_json:
+            click.echo(
+                json.dumps(
+                    {"spec": str(spec), "valid": False, "problems": _values(error.problems)},
+                    indent=2,
+                    ensure_ascii=False,
+                )
+            )
+        raise
+    for problem in found.warnings:
+        field = f"{problem.field}: " if problem.field else ""
+        common.say(f"warning: {field}{problem.message}")
+        click.echo(f"  --> {plain(problem.where, 1000)}", err=True)
+        if problem.hint:
+            common.say(f"hint: {problem.hint}")
+    if as_json:
+        click.echo(json.dumps(_report(spec, found), indent=2, ensure_ascii=False))
+    else:
+        click.echo(_line(spec, found))
+
+
+def validate(spec: Path, *, roots: Sequence[Path] = (), spec_only: bool = False) -> Validated:
+    """Load the spec and, unless told not to, make every row's request. Raises what is wrong with them."""
+    from batchrun.spec import load
+
+    loaded = load(spec, roots=roots)
+    return Validated(loaded.job, None if spec_only else check_rows(loaded.job), loaded.warnings)
+
+
+def check_rows(job: Job) -> int:
+    """Make the request of every row and let go of it; how many rows there are.
+
+    Raises DataError or MissingInput with the row. Nothing is kept, so any number of rows will do.
+    """
+    from batchrun.expand import expand
+    from batchrun.inputs import open_rows
+    from batchrun.prepare import media_reader
+
+    rows = open_rows(job.input, root=job.root, roots=job.roots)
+    return sum(1 for _ in expand(rows, job, media_reader(job)))
+
+
+def _line(spec: Path, found: Validated) -> str:
+    rows = "" if found.rows is None else f", {found.rows:,} row{'s' if found.rows != 1 else ''}"
+    return f"{spec} is valid: job {found.job.name}{rows}"
+
+
+def _report(spec: Path, found: Validated) -> dict[str, object]:
+    return {
+        "spec": str(spec),
+        "valid": True,
+        "job": found.job.name,
+        "rows": found.rows,
+        "output": str(found.job.output.path),
+        "problems": [],
+        "warnings": _values(found.warnings),
+    }
+
+
+def _values(problems: Sequence[Problem]) -> list[dict[str, str]]:
+    return [{"message": p.message, "where": p.where, "field": p.field, "hint": p.hint} for p in problems]

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from batchrun.simulator.disk import append, create, locked
+
+
+def test_a_lock_holds_between_threads(tmp_path: Path) -> None:
+    order: list[str] = []
+
+    def second() -> None:
+        with locked(tmp_path / "lock"):
+            order.append("second")
+
+    with locked(tmp_path / "lock"):
+        thread = threading.Thread(target=second)
+        thread.start()
+        order.append("first")
+    thread.join()
+    assert order == ["first", "second"]
+
+
+def test_lines_are_added_whole(tmp_path: Path) -> None:
+    path = tmp_path / "lines"
+    threads = [threading.Thread(target=append, args=(path, b"x" * 50_000), kwargs={"durable": False})] * 1
+    for thread in threads:
+        thread.start()
+    append(path, b"y" * 50_000, durable=True)
+    for thread in threads:
+        thread.join()
+    assert sorted(path.read_bytes().splitlines()) == [b"x" * 50_000, b"y" * 50_000]
+
+
+def test_files_are_for_their_owner_and_begin_empty(tmp_path: Path) -> None:
+    for text in (b"longer", b"new"):
+        with create(tmp_path / "file") as stream:
+            stream.write(text)
+    assert (tmp_path / "file").read_bytes() == b"new"
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o600
