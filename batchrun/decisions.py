@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batchrun import lifecycle
+from batchrun import events
 from batchrun.errors import Locked, UsageError
 from batchrun.jobs import Outcome, Shield, Target, allow_first_spend, look, opened, standing
 from batchrun.providers.base import TryLater
@@ -52,7 +52,7 @@ def retry_job(
     with opened(spec, target=Target(sandbox), roots=roots, observer=observer, shield=shield) as engine:
         engine.prepare()
         allow_first_spend(engine)
-        engine.record(lifecycle.Reopened())
+        engine.record(events.Reopened())
         fetched = [s for s in engine.state.shards if s.phase is Phase.FETCHED]
         engine.record(retry_rows(fetched, engine.job, engine.state, engine.store, every=True))
         engine.run(wait=wait)
@@ -88,7 +88,7 @@ def adopt_batch(
                 f"{batch_id} has {batch.request_counts.total:,} requests, shard {shard.id} {shard.requests:,}:"
                 " it cannot be its batch"
             )
-        engine.record(lifecycle.Adopted(shard.id, batch))
+        engine.record(events.Adopted(shard.id, batch))
         return standing(engine.job, engine.state)
 
 

@@ -7,13 +7,13 @@ from socket import gaierror
 from ssl import SSLCertVerificationError, SSLError
 
 import requests
-from urllib3.exceptions import HTTPError, NewConnectionError, ProtocolError
+from urllib3.exceptions import HTTPError, NewConnectionError, ProtocolError, ProxySchemeUnsupported
 from urllib3.exceptions import TimeoutError as Urllib3Timeout
 
 from batchrun.errors import ConnectionFailed
 from batchrun.safetext import plain
 
-LIBRARY_ERRORS = (requests.RequestException, HTTPError, HTTPException, OSError)
+LIBRARY_ERRORS = (requests.RequestException, HTTPError, ProxySchemeUnsupported, HTTPException, OSError)
 _NETWORK = "check the network, ANTHROPIC_BASE_URL and HTTPS_PROXY"
 _CERTIFICATE = "the server's certificate is not trusted here: name your CA file in SSL_CERT_FILE"
 

@@ -25,6 +25,7 @@ NO_KEY_HINT = (
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE = re.compile(r"[\x20-\x7e\xa0-\xff]*")
+_HOST = re.compile(r"\w[\w.-]*|[0-9a-fA-F:.]+", re.ASCII)
 _BETA = re.compile(r"[A-Za-z0-9._-]+")
 _VERSION = re.compile(r"\d{4}-\d{2}-\d{2}")
 _OURS = {
@@ -132,7 +133,7 @@ def _base(url: str) -> str:
         raise ConfigError(
             "the base URL holds a user name or password", hint="the key goes in ANTHROPIC_API_KEY"
         )
-    if parts.scheme not in {"http", "https"} or not host:
+    if parts.scheme not in {"http", "https"} or not _HOST.fullmatch(host):
         raise ConfigError(f"the base URL {url!r} is not an https URL")
     if parts.query or parts.fragment or url.endswith(("?", "#")):
         raise ConfigError(f"the base URL {url!r} holds a query or a fragment")

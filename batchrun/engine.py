@@ -12,10 +12,11 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from typing import Protocol, assert_never
 
-from batchrun import files, lifecycle
+from batchrun import events, files, lifecycle
 from batchrun.collect import collect
 from batchrun.errors import BillingStopped, DataError, DiskError, IncompleteResults, KeyRefused, TooLarge
-from batchrun.lifecycle import Event, apply, next_action
+from batchrun.events import Event
+from batchrun.lifecycle import apply, next_action
 from batchrun.model import Batch, Job
 from batchrun.prepare import prepare, still_current, unchanged
 from batchrun.prices import price_of
@@ -73,12 +74,12 @@ class Engine:
         current = still_current(expansion, self.job) if expansion else None
         if current is None:
             found = prepare(self.job, self.state, self.store)
-            self.record(lifecycle.Prepared(found.expansion, found.shards))
+            self.record(events.Prepared(found.expansion, found.shards))
         elif current != expansion:
-            self.record(lifecycle.Refreshed(current))
+            self.record(events.Refreshed(current))
         collected = self.state.collected
         if collected and not self._output_is_ours(collected):
-            self.record(lifecycle.OutputGone())
+            self.record(events.OutputGone())
         self.store.sweep(self.state)
 
     def run(self, *, wait: bool) -> RunState:
@@ -163,7 +164,7 @@ class Engine:
         """Design §4: baseline, intent on disk, one POST, outcome on disk."""
         path = self.store.shard(shard.id)
         baseline = self.provider.newest()
-        yield lifecycle.SubmitStarted(
+        yield events.SubmitStarted(
             shard.id,
             Intent(
                 started_at=self._clock(),
@@ -179,35 +180,35 @@ class Engine:
             )
         except TryLater as error:
             pause = max(error.after or 0.0, self.job.timing.poll_interval)
-            yield lifecycle.SubmitDeferred(shard.id, self._clock() + pause, str(error))
+            yield events.SubmitDeferred(shard.id, self._clock() + pause, str(error))
         except Rejected as error:
             yield from self._rejected(shard, error)
         except (DataError, DiskError) as error:  # the shard's file: nothing left this machine
-            yield lifecycle.SubmitDeferred(shard.id, 0.0, str(error))
+            yield events.SubmitDeferred(shard.id, 0.0, str(error))
             raise
         except OutcomeUnknown as error:
-            yield lifecycle.SubmitUnknown(shard.id, str(error))
+            yield events.SubmitUnknown(shard.id, str(error))
         else:
-            yield lifecycle.SubmitAccepted(shard.id, batch, self._next_poll(None))
+            yield events.SubmitAccepted(shard.id, batch, self._next_poll(None))
 
     def _rejected(self, shard: Shard, error: Rejected) -> Iterator[Event]:
         cause = error.__cause__
         if isinstance(cause, BillingStopped | KeyRefused):
-            yield lifecycle.SubmitDeferred(shard.id, 0.0, str(error))
+            yield events.SubmitDeferred(shard.id, 0.0, str(error))
             raise cause
         too_large = isinstance(cause, TooLarge) and shard.requests > 1
         reason = Reason.TOO_LARGE if too_large else Reason.REJECTED
-        yield lifecycle.SubmitRefused(shard.id, reason, str(error))
+        yield events.SubmitRefused(shard.id, reason, str(error))
 
     def _reconcile(self, shard: Shard, intent: Intent) -> Iterator[Event]:
         """Design §4, "Reconciling": what became of a POST whose outcome we do not know?"""
         if lifecycle.proven_lost(intent, self.job.timing):
-            yield lifecycle.ProvenLost(shard.id)
+            yield events.ProvenLost(shard.id)
             return
         try:
             if self.provider.newest().credential != intent.credential:
                 detail = "another key or workspace than the one it was submitted with"
-                yield lifecycle.Held(shard.id, Reason.CREDENTIAL, detail)
+                yield events.Held(shard.id, Reason.CREDENTIAL, detail)
                 return
             newer = self.provider.since(_baseline(intent))
         except TryLater as error:
@@ -216,7 +217,7 @@ class Engine:
         mine = {s.batch.id for s in self.state.shards if s.batch and s.id != shard.id}
         taken = mine | self.store.owned_elsewhere() | set(intent.excluded)
         fitting = tuple(b for b in newer if b.id not in taken and b.request_counts.total == shard.requests)
-        yield lifecycle.Listed(shard.id, self._clock(), fitting)
+        yield events.Listed(shard.id, self._clock(), fitting)
 
     def _poll(self, shard: Shard, sent: SentBatch) -> Iterator[Event]:
         try:
@@ -224,7 +225,7 @@ class Engine:
         except TryLater as error:
             yield self._unseen(shard, error.after)
             return
-        yield lifecycle.Polled(shard.id, polled.batch, self._clock(), self._next_poll(polled.retry_after))
+        yield events.Polled(shard.id, polled.batch, self._clock(), self._next_poll(polled.retry_after))
         if self.state.canceled and not shard.canceling and not polled.batch.ended:
             yield from self._cancel(shard, sent)
 
@@ -240,17 +241,17 @@ class Engine:
             yield self._unseen(shard, error.after)
         except ForeignResults as error:
             part.unlink(missing_ok=True)
-            yield lifecycle.Disproved(shard.id, str(error))
+            yield events.Disproved(shard.id, str(error))
         except IncompleteResults as error:
             # What arrived stays as `.part`: quarantined, should this have been the last try.
             pause = FETCH_PAUSE * 2**shard.fetch_tries
-            yield lifecycle.FetchFailed(shard.id, self._clock() + pause, str(error))
+            yield events.FetchFailed(shard.id, self._clock() + pause, str(error))
         else:
             files.settle(part, self.store.results(shard.id))
-            yield lifecycle.Fetched(shard.id, tally)
+            yield events.Fetched(shard.id, tally)
 
-    def _unseen(self, shard: Shard, after: float | None) -> lifecycle.Unseen:
-        return lifecycle.Unseen(shard.id, self._clock(), self._next_poll(after))
+    def _unseen(self, shard: Shard, after: float | None) -> events.Unseen:
+        return events.Unseen(shard.id, self._clock(), self._next_poll(after))
 
     def _next_poll(self, hint: float | None) -> float:
         """The server's hint is a minimum (batches-api §1.2)."""
@@ -258,16 +259,16 @@ class Engine:
 
     def _collect(self) -> Iterator[Event]:
         if self.state.expansion is not None:
-            yield lifecycle.Gathering()
+            yield events.Gathering()
             rows = self.store.rows(self.state.expansion.rows_file)
             done = collect(self.job, rows, sources(self.state, self.store), price_of)
-            yield lifecycle.Gathered(Collected(done.output, done.summary.all_succeeded, done.summary))
+            yield events.Gathered(Collected(done.output, done.summary.all_succeeded, done.summary))
 
     # ---- what a person asks for
 
     def cancel(self) -> None:
         """Send nothing more, and cancel what is under way; what was already answered is still collected."""
-        self.record(lifecycle.CancelAsked())
+        self.record(events.CancelAsked())
         self.store.cancel_marker().unlink(missing_ok=True)
         for shard in self.state.shards:
             if shard.phase is Phase.SUBMITTED and shard.batch and not shard.canceling:
@@ -280,10 +281,10 @@ class Engine:
         except TryLater as error:
             yield self._unseen(shard, error.after)
         except Rejected:  # it ended before we asked
-            yield lifecycle.CancelAsked((shard.id,))
+            yield events.CancelAsked((shard.id,))
         else:
-            yield lifecycle.CancelAsked((shard.id,))
-            yield lifecycle.Polled(shard.id, batch, self._clock(), 0.0)
+            yield events.CancelAsked((shard.id,))
+            yield events.Polled(shard.id, batch, self._clock(), 0.0)
 
 
 def _baseline(intent: Intent) -> Baseline:

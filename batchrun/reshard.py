@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from batchrun.answers import Answers, Source, retryable
 from batchrun.expand import Request
-from batchrun.lifecycle import Replaced, Retried, live
+from batchrun.events import Replaced, Retried
+from batchrun.lifecycle import live
 from batchrun.model import Job
 from batchrun.prepare import new_nonce, next_number
 from batchrun.prices import price_of

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -29,13 +32,36 @@ class MakeSimulator(Protocol):
     ) -> Simulator: ...
 
 
+def _loopback_only(event: str, arguments: tuple[object, ...]) -> None:
+    """An audit hook: to this process, the network beyond loopback is down."""
+    if event == "socket.getaddrinfo" and not _is_here(arguments[0]):
+        raise socket.gaierror(socket.EAI_NONAME, f"no network in tests: {arguments[0]!r}")
+    if event == "socket.connect":
+        address = arguments[1]
+        if isinstance(address, tuple) and not _is_here(address[0]):
+            raise OSError(errno.ENETUNREACH, f"no network in tests: {address[0]!r}")
+
+
+def _is_here(host: object) -> bool:
+    text = host.decode() if isinstance(host, bytes) else str(host or "localhost")
+    return text in ("localhost", "::1", "0.0.0.0", "::") or text.startswith("127.")
+
+
+sys.addaudithook(_loopback_only)  # for the life of the process: there is no way to take one off
+
+
+@pytest.fixture(scope="session")
+def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
 @pytest.fixture(autouse=True)
-def guarded_environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def guarded_environment(empty_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No credentials, no proxies, an empty home: for this process and those it starts."""
     for name in list(os.environ):
-        if name.startswith(("ANTHROPIC_", "BATCHRUN_", "XDG_")) or name.lower().endswith("_proxy"):
+        if name.startswith(("ANTHROPIC_", "BATCHRUN_", "XDG_", "NETRC")) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+    monkeypatch.setenv("HOME", str(empty_home))
 
 
 @pytest.fixture

@@ -108,6 +108,8 @@ def test_the_default_base() -> None:
         ("ftp://api.example", "is not an https URL"),
         ("api.example", "is not an https URL"),
         ("https://", "is not an https URL"),
+        ("https://*.example", "is not an https URL"),
+        ("https://a%2eb", "is not an https URL"),
         ("https://api.example /", "white space, a backslash"),
         ("https://api.example/v1", "ends in /v1"),
         ("", "white space, a backslash"),

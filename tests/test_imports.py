@@ -16,7 +16,7 @@ ROOT = Path(batchrun.__file__).parent
 RINGS: dict[int, set[str]] = {
     0: {"model", "errors"},
     1: {
-        "codec", "estimate", "expand", "lifecycle", "models", "params", "params_base", "params_content", "prices",
+        "codec", "estimate", "events", "expand", "lifecycle", "models", "params", "params_base", "params_content", "prices",
         "records", "report", "results", "render", "safetext", "state", "status", "structured", "template", "units",
     },
     2: {

@@ -78,6 +78,21 @@ def command(
     Any key is accepted and none is kept. Answers are made up, the same for the same request. The batches
     stay in the state folder: ledger.jsonl has a line for each that was accepted, calls.jsonl one for each
     call. Nothing leaves the machine.
+
+    \b
+    A scenario:
+      results:  # the first rule that matches a request's params decides
+        - {match: refund, error: {type: overloaded_error, message: Overloaded}, times: 1}
+        - {match: '"max_tokens":64', stop_reason: refusal, text: I cannot help with that.}
+        - {match: late, type: expired}
+      faults:  # calls: create, retrieve, list, cancel, delete, results, any
+        - {on: create, status: {code: 429, headers: {retry-after: 5}}, skip: 1, times: 2}
+        - {on: create, accept_then: reset}  # or a status: accepted, but the reply is lost
+        - {on: create, reset: before_body}  # or after_body: nothing was accepted
+        - {on: create, queue: {limit: 200000, retry_after: 30}}
+        - {on: list, lag: 5}  # seconds
+        - {on: retrieve, not_found: true, times: 3, per_batch: true}
+        - {on: results, cut: {bytes: -5, end: torn}}  # or clean
     """
     from batchrun.simulator import Options, Scenario
 

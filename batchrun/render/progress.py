@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
-from batchrun import lifecycle
-from batchrun.lifecycle import Event
+from batchrun import events
+from batchrun.events import Event
 from batchrun.safetext import plain
 from batchrun.state import Phase, RunState, Shard
 from batchrun.units import format_duration, format_size, format_usd
@@ -25,46 +25,46 @@ SHOWN = 8
 def line_of(event: Event, before: RunState | None, state: RunState) -> str | None:
     """The line that says what happened; None where it is not worth one."""
     match event:
-        case lifecycle.Prepared(expansion, shards):
+        case events.Prepared(expansion, shards):
             new = sum(s.requests for s in shards)
             text = f"{_n(expansion.rows, 'row')}: {_n(new, 'new request')} in {_n(len(shards), 'shard')}"
             old = expansion.requests - new
             return f"{text}, {old:,} already asked" if old else text
-        case lifecycle.SubmitStarted(shard_id):
+        case events.SubmitStarted(shard_id):
             shard = state.shard(shard_id)
             return f"shard {shard_id}: submitting {_n(shard.requests, 'request')}, {format_size(shard.bytes)}"
-        case lifecycle.SubmitAccepted(shard_id, batch):
+        case events.SubmitAccepted(shard_id, batch):
             return f"shard {shard_id}: submitted as {batch.id}"
-        case lifecycle.SubmitDeferred(shard_id, _, detail):
+        case events.SubmitDeferred(shard_id, _, detail):
             return f"shard {shard_id}: not submitted yet: {detail}"
-        case lifecycle.SubmitRefused(shard_id, _, detail):
+        case events.SubmitRefused(shard_id, _, detail):
             return f"shard {shard_id}: refused, nothing was submitted: {detail}"
-        case lifecycle.SubmitUnknown(shard_id, detail):
+        case events.SubmitUnknown(shard_id, detail):
             return f"shard {shard_id}: may have been submitted ({detail}); looking for it"
-        case lifecycle.Listed(shard_id, _, ()):
+        case events.Listed(shard_id, _, ()):
             return f"shard {shard_id}: no batch that could be it; looking again before sending anything"
-        case lifecycle.Listed(shard_id, _, (batch,)):
+        case events.Listed(shard_id, _, (batch,)):
             return f"shard {shard_id}: found as {batch.id}; its results will prove it"
-        case lifecycle.ProvenLost(shard_id):
+        case events.ProvenLost(shard_id):
             return f"shard {shard_id}: was never created"
-        case lifecycle.Polled(shard_id, batch):
+        case events.Polled(shard_id, batch):
             return _polled(shard_id, before, state)
-        case lifecycle.Fetched(shard_id, tally):
+        case events.Fetched(shard_id, tally):
             counts = ", ".join(
                 f"{value:,} {name}"
                 for name in ("succeeded", "errored", "canceled", "expired")
                 if (value := getattr(tally.counts, name))
             )
             return f"shard {shard_id}: results are whole: {counts}; {format_usd(tally.cost_usd)}"
-        case lifecycle.FetchFailed(shard_id, _, detail) | lifecycle.Disproved(shard_id, detail):
+        case events.FetchFailed(shard_id, _, detail) | events.Disproved(shard_id, detail):
             return f"shard {shard_id}: {detail}"
-        case lifecycle.Held(shard_id, _, detail):
+        case events.Held(shard_id, _, detail):
             return f"shard {shard_id}: held: {detail}"
-        case lifecycle.Replaced(shard_id, shards):
+        case events.Replaced(shard_id, shards):
             return f"shard {shard_id}: its requests now stand in {', '.join(s.id for s in shards)}"
-        case lifecycle.Retried(_, shards) if shards:
+        case events.Retried(_, shards) if shards:
             return f"{_n(sum(s.requests for s in shards), 'row')} to be tried again"
-        case lifecycle.CancelAsked(shard_ids) if shard_ids:
+        case events.CancelAsked(shard_ids) if shard_ids:
             return f"shard {', '.join(shard_ids)}: canceling"
     return None
 

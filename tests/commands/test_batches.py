@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Any, Protocol
 
 import pytest
@@ -297,15 +298,14 @@ def test_a_signal_while_waiting(
 
 
 def test_a_second_signal_while_submitting_says_what_may_have_become_of_it(file: Path) -> None:
-    arrived: list[object] = []
+    arrived = Event()
 
     def stall(connection: Any) -> None:
-        arrived.append(connection)
+        arrived.set()
         connection.recv(1)
 
     def first(process: Any) -> None:
-        while not arrived:
-            assert process.poll() is None
+        assert arrived.wait(20)
         process.send_signal(signal.SIGINT)
 
     with RawServer(Call(stall)) as server:

@@ -7,14 +7,18 @@ import re
 import signal
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import pytest
 import requests
 
-from batchrun.simulator import Simulator
+from batchrun.commands.simulate import command as simulate
+from batchrun.simulator import Scenario, Simulator
+from batchrun.simulator.faults import ACTIONS
 
 HEADERS = {"authorization": "Bearer any", "anthropic-version": "2026-10-21"}
 BODY = {
@@ -45,8 +49,9 @@ def running(*arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def line_of(stream: object) -> str:
-    return str(getattr(stream, "readline")()).rstrip("\n")  # noqa: B009
+def line_of(stream: IO[str] | None) -> str:
+    assert stream is not None
+    return stream.readline().rstrip("\n")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -105,3 +110,12 @@ def test_a_scenario_that_is_wrong(tmp_path: Path) -> None:
     assert code == 65
     assert f"{scenario}:1:10" in err
     assert fails("--scenario", tmp_path / "none.yaml")[0] == 66
+
+
+def test_the_help_shows_a_scenario_that_loads_and_names_every_action(tmp_path: Path) -> None:
+    text = simulate.help or ""
+    block = text.partition("A scenario:\n")[2].partition("\n\n")[0]
+    (tmp_path / "faults.yaml").write_text(textwrap.dedent(block))
+    scenario = Scenario.load(tmp_path / "faults.yaml")
+    assert scenario.results
+    assert {fault.action for fault in scenario.faults} == set(ACTIONS)

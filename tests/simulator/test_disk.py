@@ -23,13 +23,17 @@ def test_a_lock_holds_between_threads(tmp_path: Path) -> None:
 
 def test_lines_are_added_whole(tmp_path: Path) -> None:
     path = tmp_path / "lines"
-    threads = [threading.Thread(target=append, args=(path, b"x" * 50_000), kwargs={"durable": False})] * 1
+    lines = [letter * 50_000 for letter in (b"x", b"y", b"z")]
+    threads = [
+        threading.Thread(target=append, args=(path, line), kwargs={"durable": False}) for line in lines
+    ]
     for thread in threads:
         thread.start()
-    append(path, b"y" * 50_000, durable=True)
     for thread in threads:
         thread.join()
-    assert sorted(path.read_bytes().splitlines()) == [b"x" * 50_000, b"y" * 50_000]
+    append(path, b"last", durable=True)
+    *first, last = path.read_bytes().splitlines()
+    assert (sorted(first), last) == (lines, b"last")
 
 
 def test_files_are_for_their_owner_and_begin_empty(tmp_path: Path) -> None:

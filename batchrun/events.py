@@ -1,0 +1,207 @@
+"""What happens to a run: every event that `lifecycle.apply` takes, and that the engine saves and tells of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from batchrun.model import Batch
+from batchrun.results import Tally
+from batchrun.state import Collected, Expansion, Intent, Reason, Shard
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Rows were expanded anew: planned shards that were never sent give way to these."""
+
+    expansion: Expansion
+    shards: tuple[Shard, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """The files were touched, but hold what they held."""
+
+    expansion: Expansion
+
+
+@dataclass(frozen=True, slots=True)
+class OutputGone:
+    """The answer file is not as we wrote it: write it again from the results."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitStarted:
+    shard_id: str
+    intent: Intent
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitAccepted:
+    shard_id: str
+    batch: Batch
+    due: float
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitDeferred:
+    """Not created; send the same later."""
+
+    shard_id: str
+    due: float
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitRefused:
+    """Not created; sending the same again will not help."""
+
+    shard_id: str
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitUnknown:
+    shard_id: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A reconciliation's listing: the batches newer than the baseline that could be the shard's."""
+
+    shard_id: str
+    at: float
+    candidates: tuple[Batch, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenLost:
+    shard_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    shard_id: str
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    shard_id: str
+    batch: Batch
+    at: float
+    due: float
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """A batch we own was not found, or could not be asked about: look again later."""
+
+    shard_id: str
+    at: float
+    due: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    shard_id: str
+    tally: Tally
+
+
+@dataclass(frozen=True, slots=True)
+class FetchFailed:
+    shard_id: str
+    due: float
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Disproved:
+    """The results of the shard's batch carry another nonce: it is not ours."""
+
+    shard_id: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """The requests of a shard stand in new ones. `abandoned`: the old one may have been created."""
+
+    shard_id: str
+    shards: tuple[Shard, ...]
+    abandoned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """Rows of these shards that are worth another attempt now stand in new shards (perhaps none)."""
+
+    shard_ids: tuple[str, ...]
+    shards: tuple[Shard, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Gathering:
+    """The answer is about to be written: a file that a crash leaves there is ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """The answer is written."""
+
+    collected: Collected
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """A person says which batch is the shard's; the nonce still has to prove it."""
+
+    shard_id: str
+    batch: Batch
+
+
+@dataclass(frozen=True, slots=True)
+class CancelAsked:
+    """The user wants nothing more to be sent, and the batches under way canceled."""
+
+    shard_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reopened:
+    """The user wants failed, canceled and refused work tried again."""
+
+
+ShardEvent: TypeAlias = (
+    SubmitStarted
+    | SubmitAccepted
+    | SubmitDeferred
+    | SubmitRefused
+    | SubmitUnknown
+    | Listed
+    | ProvenLost
+    | Held
+    | Polled
+    | Unseen
+    | Fetched
+    | FetchFailed
+    | Disproved
+    | Adopted
+)
+"""What happens to one shard."""
+
+Event: TypeAlias = (
+    ShardEvent
+    | Prepared
+    | Refreshed
+    | OutputGone
+    | Replaced
+    | Retried
+    | Gathering
+    | Gathered
+    | CancelAsked
+    | Reopened
+)
