@@ -4,18 +4,20 @@ with its path, so that a damaged file is refused and never half understood."""
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 from collections.abc import Mapping
 from datetime import datetime
 from enum import Enum
 from functools import cache
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 
 
 def encode(value: object) -> Any:
-    """`value` as JSON values; fields that stand at None are left out."""
+    """`value` as JSON values; fields that stand at None are left out. Raises ValueError for a number that JSON
+    does not have: it would be written, and never be read again."""
     if dataclasses.is_dataclass(value):
         names = (f.name for f in dataclasses.fields(value))
         return {n: encode(v) for n in names if (v := getattr(value, n)) is not None}
@@ -27,6 +29,8 @@ def encode(value: object) -> Any:
         return [encode(v) for v in value]
     if isinstance(value, Mapping):
         return {k: encode(v) for k, v in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{value} is no JSON number")
     return value
 
 
@@ -34,7 +38,7 @@ def decode(kind: type[T], value: object, path: str = "") -> T:
     """A `kind` from JSON values. Raises ValueError naming the path that does not fit."""
     if not isinstance(value, dict):
         raise ValueError(f"{path or 'the file'}: expected an object")
-    hints = _hints(kind)
+    hints = _hints(cast(type, kind))
     if unknown := value.keys() - hints.keys():
         raise ValueError(f"{path or 'the file'}: unknown field {min(unknown)!r}")
     try:
@@ -68,13 +72,21 @@ def _decode(hint: Any, value: Any, path: str) -> Any:
 def _scalar(hint: type, value: Any, path: str) -> Any:
     if dataclasses.is_dataclass(hint):
         return decode(hint, value, path)
-    if issubclass(hint, (Enum, datetime)) and isinstance(value, str):
+    if hint is datetime or issubclass(hint, Enum):
         try:
-            return datetime.fromisoformat(value) if hint is datetime else hint(value)
-        except ValueError:
-            raise ValueError(f"{path}: {value[:40]!r} is not a {hint.__name__}") from None
+            return _moment(value) if hint is datetime else hint(value)
+        except (ValueError, TypeError):
+            raise ValueError(f"{path}: {str(value)[:40]!r} is not a {hint.__name__}") from None
     if hint is float and type(value) in (int, float):
         return float(value)
     if type(value) is hint:
         return value
     raise ValueError(f"{path}: expected {hint.__name__}, found {type(value).__name__}")
+
+
+def _moment(text: str) -> datetime:
+    """A time without a zone is no moment: it could not be compared with the API's."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("no time zone")
+    return moment

@@ -1,15 +1,17 @@
 """jsonschema's errors as sentences: what is wrong, where, and what was probably meant.
 
-A branch (`anyOf`) that fails says nothing by itself. The branch that was meant is found by the type of the
-value and by its `type` key, and the value is held against that branch alone.
+`anyOf` is not tried branch by branch: the branch that was meant is found by the type of the value and by its
+`type` key, and the value is held against that branch alone. So an error says what is wrong with what was
+meant, and a large spec takes no longer than its size.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
-from jsonschema import Draft7Validator
+from jsonschema import Draft7Validator, ValidationError
 from jsonschema.validators import extend
 
 from batchrun.faults import Faults, Steps
@@ -32,13 +34,73 @@ from batchrun.wording import (
     wrong_type,
 )
 
+MAX_ERRORS = 1000
+"""More than anyone reads; a spec made to be wrong could have one a byte."""
+
 
 def validator_for(schema: Schema) -> Any:
     """A validator to use many times: building one takes longer than a spec does."""
     checker = Draft7Validator.TYPE_CHECKER.redefine("integer", lambda _, value: is_type(value, "integer"))
+    keywords = {"anyOf": _any_of(schema)}
     # Without "$schema": it would make jsonschema's `evolve` fall back to the class it names.
     plain = {key: value for key, value in schema.items() if key != "$schema"}
-    return extend(Draft7Validator, type_checker=checker)(plain)  # type: ignore[no-untyped-call]
+    return extend(Draft7Validator, keywords, type_checker=checker)(plain)  # type: ignore[no-untyped-call]
+
+
+# ---- branches ----------------------------------------------------------------------------------
+
+
+def _any_of(root: Schema) -> Callable[..., Iterator[ValidationError]]:
+    """The keyword `anyOf`: the errors of the branch that was meant, or one error with all branches."""
+
+    def any_of(validator: Any, branches: Any, value: Any, _schema: Any) -> Iterator[ValidationError]:
+        flat = _flatten(branches, root)
+        branch = _meant(flat, value)
+        if branch is not None:
+            yield from validator.descend(value, branch)
+        elif not any(validator.evolve(schema=b).is_valid(value) for b in flat if admits(b, value)):
+            yield ValidationError("", validator="anyOf", validator_value=flat, instance=value)
+
+    return any_of
+
+
+def _flatten(branches: Sequence[Schema], root: Schema) -> list[Schema]:
+    flat: list[Schema] = []
+    for branch in branches:
+        while "$ref" in branch:
+            branch = root["definitions"][branch["$ref"].rpartition("/")[2]]
+        flat += _flatten(branch["anyOf"], root) if "anyOf" in branch else [branch]
+    return flat
+
+
+def _meant(flat: list[Schema], value: Json) -> Schema | None:
+    """The one branch that a value can have meant; None when there is none, or nothing to tell by."""
+    if marker := _marker_of(value):
+        return next((b for b in flat if marker in b.get("properties", ()) and _alone(value)), None)
+    fitting = _fitting(flat, value)
+    if len(fitting) == 1:
+        return None if choices(fitting[0]) else fitting[0]
+    if not isinstance(value, dict):
+        return None
+    if "type" in value:
+        return next((b for b in fitting if value["type"] in kinds(b)), None)
+    default = [branch for branch in fitting if "type" not in branch.get("required", ())]
+    return default[0] if len(default) == 1 else None
+
+
+def _fitting(flat: list[Schema], value: Json) -> list[Schema]:
+    return [branch for branch in flat if admits(branch, value) and not is_marker(branch)]
+
+
+def _marker_of(value: Json) -> str | None:
+    return next((key for key in value if key.startswith("$")), None) if isinstance(value, dict) else None
+
+
+def _alone(value: Json) -> bool:
+    return isinstance(value, dict) and len(value) == 1
+
+
+# ---- errors ------------------------------------------------------------------------------------
 
 
 class Complaints:
@@ -49,34 +111,34 @@ class Complaints:
         self._schema: Schema = validator.schema
 
     def check(self, value: Json) -> None:
-        self._explain(self._schema, value, ())
-
-    def _explain(self, schema: Schema, value: Json, steps: Steps) -> bool:
-        """Tell every error of `value` under `schema`; whether there was one."""
-        errors = list(self._validator.evolve(schema=schema).iter_errors(value))
+        errors = list(islice(self._validator.iter_errors(value), MAX_ERRORS))
         # Unknown keys first: what is missing is often there under a wrong name.
         for error in sorted(errors, key=lambda e: e.validator == "required"):
-            self._one(error, (*steps, *error.absolute_path))
-        return bool(errors)
+            self._tell(error, tuple(error.absolute_path))
 
-    def _one(self, error: Any, steps: Steps) -> None:
+    def _tell(self, error: Any, steps: Steps) -> None:
         if self._faults.is_told(steps):
             return
         match error.validator:
-            case "anyOf" | "oneOf":
-                self._branches(error.validator_value, error.instance, steps)
+            case "anyOf":
+                self._no_branch(error.validator_value, error.instance, steps)
             case "additionalProperties":
-                self._unknown_keys(error.schema, error.instance, steps)
+                self._unknown_keys(list(error.schema["properties"]), error.instance, steps)
             case "required":
                 self._missing_keys(error, steps)
             case _:
                 self._faults.at_value(steps, *_about_value(error))
 
+    def _missing_keys(self, error: Any, steps: Steps) -> None:
+        # jsonschema has one such error a key, all alike: the first one tells them all.
+        for key in error.validator_value:
+            if key not in error.instance:
+                self._faults.missing((*steps, key), example_of(error.schema, key))
+
     # ---- keys ----
 
-    def _unknown_keys(self, schema: Schema, value: dict[str, Json], steps: Steps) -> None:
-        known = list(schema["properties"])
-        for key in [key for key in value if key not in known]:
+    def _unknown_keys(self, known: list[str], value: dict[str, Json], steps: Steps) -> None:
+        for key in [key for key in value if key not in known][:MAX_ERRORS]:
             near = nearest(key, known)
             if near is not None and near not in value:
                 self._faults.excuse((*steps, near))
@@ -108,81 +170,45 @@ class Complaints:
         homes = [name for name, section in sections.items() if key in section.get("properties", ())]
         return f"under {' or '.join(homes)}" if homes and steps[:1] != tuple(homes) else ""
 
-    def _missing_keys(self, error: Any, steps: Steps) -> None:
-        # jsonschema has one such error a key, all alike: the first one tells them all.
-        for key in error.validator_value:
-            if key not in error.instance:
-                self._faults.missing((*steps, key), example_of(error.schema, key))
-
     # ---- branches ----
 
-    def _branches(self, branches: Iterable[Schema], value: Json, steps: Steps) -> None:
-        flat = list(self._flatten(branches))
-        if isinstance(value, dict) and (marker := next((k for k in value if k.startswith("$")), None)):
-            self._marked(marker, flat, value, steps)
-            return
-        fitting = [branch for branch in flat if admits(branch, value) and not is_marker(branch)]
+    def _no_branch(self, flat: list[Schema], value: Json, steps: Steps) -> None:
         listed = [choice for branch in flat for choice in choices(branch)]
-        if not fitting and not listed:
-            self._faults.at_value(steps, *wrong_type(flat, value))
-        elif fitting and isinstance(value, dict):
-            self._mapping(fitting, value, steps)
+        if (marker := _marker_of(value)) and isinstance(value, dict):
+            self._marked(marker, flat, value, steps)
         elif listed:
             self._faults.at_value(steps, *not_one_of(listed, value))
-        elif not any(self._explain(branch, value, steps) for branch in fitting):
-            self._faults.at_value(steps, f"must be {expected(flat)}")
+        elif isinstance(value, dict) and (fitting := _fitting(flat, value)):
+            self._kind([kind for branch in fitting for kind in kinds(branch)], value, steps)
+        else:
+            self._faults.at_value(steps, *wrong_type(flat, value))
 
-    def _flatten(self, branches: Iterable[Schema]) -> Iterator[Schema]:
-        for branch in branches:
-            resolved = branch
-            while "$ref" in resolved:
-                resolved = self._schema["definitions"][resolved["$ref"].rpartition("/")[2]]
-            if "anyOf" in resolved:
-                yield from self._flatten(resolved["anyOf"])
-            else:
-                yield resolved
-
-    def _marked(self, marker: str, branches: list[Schema], value: dict[str, Json], steps: Steps) -> None:
+    def _marked(self, marker: str, flat: list[Schema], value: dict[str, Json], steps: Steps) -> None:
         """`{$row: …}` and its kind, where it is not well formed or cannot stand."""
-        branch = next((b for b in branches if marker in b.get("properties", ())), None)
         if marker not in MARKERS:
             self._faults.at_key((*steps, marker), *self._about_unknown(marker, steps, None, []))
             self._faults.excuse(steps)
         elif len(value) > 1:
             others = ", ".join(f"'{key}'" for key in value if key != marker)
             self._faults.at_value(steps, f"{marker} stands alone in its mapping, without {others}")
-        elif branch is None:
-            hint = "{$row: column} gives the row's own value" if any(map(is_marker, branches)) else ""
-            self._faults.at_value(steps, f"must be {expected(branches)}, and {marker} gives a string", hint)
         else:
-            self._explain(branch, value, steps)
+            hint = "{$row: column} gives the row's own value" if any(map(is_marker, flat)) else ""
+            self._faults.at_value(steps, f"must be {expected(flat)}, and {marker} gives a string", hint)
 
-    def _mapping(self, branches: list[Schema], value: dict[str, Json], steps: Steps) -> None:
-        """The branch that has the value's `type`; without one, the branch that can do without."""
-        by_kind = {kind: branch for branch in branches for kind in kinds(branch)}
-        default = [branch for branch in branches if "type" not in branch.get("required", ())]
-        kind = value.get("type")
-        if len(branches) == 1 or ("type" not in value and len(default) == 1):
-            self._explain((default or branches)[0], value, steps)
-        elif "type" not in value:
-            self._without_type(list(by_kind), value, steps)
-        elif isinstance(kind, str) and kind in by_kind:
-            self._explain(by_kind[kind], value, steps)
+    def _kind(self, known: list[str], value: dict[str, Json], steps: Steps) -> None:
+        """A mapping whose `type` does not say which it is."""
+        kind, typo = value.get("type"), next((key for key in value if nearest(key, ["type"])), None)
+        if typo is None:
+            more = ", …" if len(known) > 8 else ""
+            self._faults.missing((*steps, "type"), f"one of {', '.join(known[:8])}{more}")
+        elif typo != "type":
+            self._faults.at_key((*steps, typo), f"unknown key '{typo}'", "did you mean 'type'?")
+            self._faults.excuse(steps)
         elif isinstance(kind, dict) or (isinstance(kind, str) and "{{" in kind):
             hint = "the rest depends on it; {$row: column} can stand for the whole mapping"
             self._faults.at_value((*steps, "type"), "must be written out", hint)
         else:
-            self._faults.at_value((*steps, "type"), *not_one_of(list(by_kind), kind))
-
-    def _without_type(self, known: list[str], value: dict[str, Json], steps: Steps) -> None:
-        typo = next((key for key in value if nearest(key, ["type"])), None)
-        if typo is None:
-            self._faults.missing(
-                (*steps, "type"), f"one of {', '.join(known[:8])}{', …' if len(known) > 8 else ''}"
-            )
-        else:
-            self._faults.at_key((*steps, typo), f"unknown key '{typo}'", "did you mean 'type'?")
-            self._faults.excuse(steps)
+            self._faults.at_value((*steps, "type"), *not_one_of(known, kind))
 
 
 def _about_value(error: Any) -> tuple[str, str]:

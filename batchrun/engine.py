@@ -85,6 +85,7 @@ class Engine:
     def run(self, *, wait: bool) -> RunState:
         """Do all there is to do; with `wait`, also wait for it. Every event is saved as it happens."""
         self.state = lifecycle.wake(self.state)
+        self._heed_cancel_marker()
         while (action := next_action(self.state, self.policy, self._clock())) is not None:
             if isinstance(action, lifecycle.Wait):
                 if not wait:
@@ -110,15 +111,15 @@ class Engine:
         return self._provider
 
     def _perform_all(self, action: lifecycle.Action) -> None:
-        events = self._perform(action)
+        happening = self._perform(action)
         if not isinstance(action, lifecycle.Submit):
-            for event in events:
+            for event in happening:
                 self.record(event)
             return
         # From the intent on, the outcome of a POST should be on disk before a signal is heard.
-        self.record(next(events))
+        self.record(next(happening))
         with self._shield():
-            for event in events:
+            for event in happening:
                 self.record(event)
 
     def _wait(self, until: float) -> None:
@@ -206,7 +207,8 @@ class Engine:
             yield events.ProvenLost(shard.id)
             return
         try:
-            if self.provider.newest().credential != intent.credential:
+            now = self.provider.newest()
+            if now.credential != intent.credential:
                 detail = "another key or workspace than the one it was submitted with"
                 yield events.Held(shard.id, Reason.CREDENTIAL, detail)
                 return
@@ -217,7 +219,9 @@ class Engine:
         mine = {s.batch.id for s in self.state.shards if s.batch and s.id != shard.id}
         taken = mine | self.store.owned_elsewhere() | set(intent.excluded)
         fitting = tuple(b for b in newer if b.id not in taken and b.request_counts.total == shard.requests)
-        yield events.Listed(shard.id, self._clock(), fitting)
+        # The proof counts in the server's time: our own clock may be set while we look.
+        due = self._clock() + lifecycle.listing_gap(self.job.timing)
+        yield events.Listed(shard.id, now.server_time.timestamp(), fitting, due)
 
     def _poll(self, shard: Shard, sent: SentBatch) -> Iterator[Event]:
         try:
@@ -225,7 +229,7 @@ class Engine:
         except TryLater as error:
             yield self._unseen(shard, error.after)
             return
-        yield events.Polled(shard.id, polled.batch, self._clock(), self._next_poll(polled.retry_after))
+        yield events.Polled(shard.id, polled.batch, self._next_poll(polled.retry_after))
         if self.state.canceled and not shard.canceling and not polled.batch.ended:
             yield from self._cancel(shard, sent)
 
@@ -284,7 +288,7 @@ class Engine:
             yield events.CancelAsked((shard.id,))
         else:
             yield events.CancelAsked((shard.id,))
-            yield events.Polled(shard.id, batch, self._clock(), 0.0)
+            yield events.Polled(shard.id, batch, 0.0)
 
 
 def _baseline(intent: Intent) -> Baseline:

@@ -12,7 +12,8 @@ from batchrun.state import Collected, Expansion, Intent, Reason, Shard
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Rows were expanded anew: planned shards that were never sent give way to these."""
+    """Rows were expanded anew: shards that were never created give way to these. A cancellation stands,
+    unless the spec was edited: new rows are no wish to go on, a new spec is."""
 
     expansion: Expansion
     shards: tuple[Shard, ...]
@@ -69,11 +70,13 @@ class SubmitUnknown:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A reconciliation's listing: the batches newer than the baseline that could be the shard's."""
+    """A reconciliation's listing: the batches newer than the baseline that could be the shard's. `at` is by
+    the server's clock, `due` by ours."""
 
     shard_id: str
     at: float
     candidates: tuple[Batch, ...]
+    due: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,6 @@ class Held:
 class Polled:
     shard_id: str
     batch: Batch
-    at: float
     due: float
 
 
@@ -165,7 +167,8 @@ class Adopted:
 
 @dataclass(frozen=True, slots=True)
 class CancelAsked:
-    """The user wants nothing more to be sent, and the batches under way canceled."""
+    """The user wants nothing more to be sent, and these batches canceled. A job that is done has nothing to
+    cancel."""
 
     shard_ids: tuple[str, ...] = ()
 

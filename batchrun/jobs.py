@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from batchrun import lifecycle
 from batchrun.errors import CannotCreate, ConfigError, ExitCode, NeedsPerson
-from batchrun.files import digest
 from batchrun.events import Event
+from batchrun.files import digest
 from batchrun.lifecycle import Verdict
 from batchrun.model import FileFact, Job, Timing
 from batchrun.prepare import unchanged, untouched

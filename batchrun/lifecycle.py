@@ -18,11 +18,38 @@ from enum import StrEnum
 from typing import TypeAlias, assert_never
 
 from batchrun.errors import ExitCode
+from batchrun.events import (
+    Adopted,
+    CancelAsked,
+    Disproved,
+    Event,
+    Fetched,
+    FetchFailed,
+    Gathered,
+    Gathering,
+    Held,
+    Listed,
+    OutputGone,
+    Polled,
+    Prepared,
+    ProvenLost,
+    Refreshed,
+    Reopened,
+    Replaced,
+    Retried,
+    ShardEvent,
+    SubmitAccepted,
+    SubmitDeferred,
+    SubmitRefused,
+    SubmitStarted,
+    SubmitUnknown,
+    Unseen,
+)
 from batchrun.model import Batch, Job, Timing
-from batchrun.results import Tally
-from batchrun.state import Collected, Expansion, Intent, Phase, Reason, RunState, SentBatch, Shard
+from batchrun.state import Intent, Phase, Reason, RunState, SentBatch, Shard
 
 FETCH_TRIES = 5
+DAY = 86_400.0
 RETRYABLE = frozenset({"api_error", "overloaded_error", "rate_limit_error", "timeout_error"})
 """Errors of a row that sending it again may cure (batches-api §3.5)."""
 
@@ -96,69 +123,82 @@ class Wait:
     until: float
 
 
-Action: TypeAlias = Submit | Reconcile | Resend | Poll | Fetch | Retry | Collect | Wait
+ShardAction: TypeAlias = Fetch | Reconcile | Resend | Poll | Submit
+Action: TypeAlias = ShardAction | Retry | Collect | Wait
 
 
 def next_action(state: RunState, policy: Policy, now: float) -> Action | None:
-    """The one thing to do now, or None when nothing is left that we may do.
+    """The one thing to do now, or None when nothing is left that we may do, or wait for.
 
     Paid answers come first, then what is uncertain, then what is new.
     """
-    actions = [a for s in state.shards if (a := _step(s, state, policy, now)) is not None]
-    if ready := [a for a in actions if not isinstance(a, Wait)]:
+    wanted = _wanted(state, policy)
+    if ready := [a for a in wanted if _due(a.shard, policy.timing, now) <= now]:
         return min(ready, key=_urgency)
-    if waits := [a.until for a in actions if isinstance(a, Wait)]:
-        return Wait(min(waits))
+    waiting = [a.shard for a in wanted if not (overdue(a.shard, policy, now) or _stuck(a.shard, policy, now))]
+    if waiting:
+        return Wait(min(_due(shard, policy.timing, now) for shard in waiting))
     return _finish(state, policy)
 
 
-def _urgency(action: Action) -> int:
+def _urgency(action: ShardAction) -> int:
     return (Fetch, Reconcile, Resend, Poll, Submit).index(type(action))
 
 
-def _step(shard: Shard, state: RunState, policy: Policy, now: float) -> Action | None:
-    """The shard's own next action; a Wait while it is not due; None when it needs nothing (more)."""
-    due = max(shard.due, 0.0)
-    match shard.phase:
-        case Phase.ENDED if shard.batch:
-            return Fetch(shard, shard.batch) if due <= now else Wait(due)
-        case Phase.SUBMITTED if shard.batch:
-            if due <= now:
-                return Poll(shard, shard.batch)
-            return None if overdue(shard, policy, now) else Wait(due)
-        case Phase.SUBMITTING if shard.intent:
-            return _reconcile(shard, shard.intent, policy.timing, now)
-        case Phase.REFUSED if shard.reason in _RESENT and not state.canceled:
-            return Resend(shard)
-        case Phase.PLANNED if not state.canceled and not over_budget(state, policy):
-            if not _room_for(shard, state, policy):
-                return None  # another shard's end makes the room, and that one is polled
-            return Submit(shard) if due <= now else Wait(due)
-    return None
+def _wanted(state: RunState, policy: Policy) -> list[ShardAction]:
+    """What the shards need, whenever it is due."""
+    wanted: list[ShardAction] = []
+    for shard in state.shards:
+        match shard.phase:
+            case Phase.ENDED if shard.batch:
+                wanted.append(Fetch(shard, shard.batch))
+            case Phase.SUBMITTED if shard.batch:
+                wanted.append(Poll(shard, shard.batch))
+            case Phase.SUBMITTING if shard.intent:
+                wanted.append(Reconcile(shard, shard.intent))
+            case Phase.REFUSED if shard.reason in _RESENT and not state.canceled:
+                wanted.append(Resend(shard))
+    if (new := _next_to_submit(state, policy)) is not None:
+        wanted.append(Submit(new))
+    return wanted
 
 
-def _reconcile(shard: Shard, intent: Intent, timing: Timing, now: float) -> Action:
-    """Look at once, then evenly until enough clean listings span the time; a clock set back looks too."""
-    gap = timing.reconcile_over / max(timing.reconcile_listings - 1, 1)
-    due = intent.clean[-1] + gap if intent.clean else 0.0
-    due = max(due, shard.due)
-    return Reconcile(shard, intent) if due <= now or now < intent.started_at else Wait(due)
+def _next_to_submit(state: RunState, policy: Policy) -> Shard | None:
+    """The first planned shard, if it may go. One POST at a time keeps the candidates of a reconciliation few,
+    and the queue has a size; a shard larger than that goes alone."""
+    shard = next((s for s in state.shards if s.phase is Phase.PLANNED), None)
+    if shard is None or state.canceled or over_budget(state, policy):
+        return None
+    if any(s.phase is Phase.SUBMITTING for s in state.shards):
+        return None
+    queued = sum(s.requests for s in state.shards if s.phase is Phase.SUBMITTED)
+    fits = policy.max_in_flight is None or queued + shard.requests <= policy.max_in_flight
+    return shard if fits or not queued else None
+
+
+def _due(shard: Shard, timing: Timing, now: float) -> float:
+    """When to look at the shard. Nothing is put off for longer than `longest`: a later time was set by a clock
+    that has been set back since."""
+    if shard.phase is Phase.SUBMITTING and shard.intent and proven_lost(shard.intent, timing):
+        return 0.0
+    longest = max(DAY, timing.poll_interval, timing.reconcile_over)
+    return shard.due if shard.due <= now + longest else 0.0
+
+
+def _stuck(shard: Shard, policy: Policy, now: float) -> bool:
+    """Whether nobody has answered for the shard for as long as the spec waits: then this run gives up."""
+    return shard.stuck_since > 0.0 and now > shard.stuck_since + policy.timing.poll_timeout
+
+
+def listing_gap(timing: Timing) -> float:
+    """Seconds between two listings of a reconciliation, the first of which is due at once."""
+    return timing.reconcile_over / max(timing.reconcile_listings - 1, 1)
 
 
 def proven_lost(intent: Intent, timing: Timing) -> bool:
     """Whether enough clean listings, over enough time, show that the POST created nothing (design §4)."""
     clean = intent.clean
     return len(clean) >= timing.reconcile_listings and clean[-1] - clean[0] >= timing.reconcile_over * 0.99
-
-
-def _room_for(shard: Shard, state: RunState, policy: Policy) -> bool:
-    """One POST at a time keeps the candidates of a reconciliation few; the queue has a size."""
-    if any(s.phase is Phase.SUBMITTING for s in state.shards):
-        return False
-    if next(s for s in state.shards if s.phase is Phase.PLANNED) is not shard:
-        return False
-    queued = sum(s.requests for s in state.shards if s.phase is Phase.SUBMITTED)
-    return not queued or policy.max_in_flight is None or queued + shard.requests <= policy.max_in_flight
 
 
 def _finish(state: RunState, policy: Policy) -> Action | None:
@@ -174,11 +214,9 @@ def _finish(state: RunState, policy: Policy) -> Action | None:
 
 def settled(shard: Shard, state: RunState) -> bool:
     """Whether nothing is left to hope for from this shard, though it has no results."""
-    if shard.phase is Phase.PLANNED:
-        return state.canceled
-    return shard.phase is Phase.REFUSED and (
-        shard.reason in (Reason.REPLACED, Reason.ABANDONED) or (state.canceled and shard.reason in _RESENT)
-    )
+    if shard.phase not in (Phase.PLANNED, Phase.REFUSED):
+        return False
+    return state.canceled or shard.reason in (Reason.REPLACED, Reason.ABANDONED)
 
 
 def never_created(shard: Shard) -> bool:
@@ -244,7 +282,11 @@ def apply(state: RunState, event: Event) -> RunState:
     match event:
         case Prepared(expansion, shards):
             kept = tuple(replace(s, retried=False) for s in state.shards if not never_created(s))
-            return replace(state, expansion=expansion, shards=kept + shards, collected=None, canceled=False)
+            edited = state.expansion is None or state.expansion.settings != expansion.settings
+            canceled = state.canceled and not edited
+            return replace(
+                state, expansion=expansion, shards=kept + shards, collected=None, canceled=canceled
+            )
         case Refreshed(expansion):
             return replace(state, expansion=expansion)
         case OutputGone():
@@ -254,6 +296,8 @@ def apply(state: RunState, event: Event) -> RunState:
         case Gathered(collected):
             return replace(state, collected=collected, written=collected.output, writing=False)
         case Replaced(shard_id, shards, abandoned):
+            if state.shard(shard_id).phase is Phase.FETCHED:
+                return state
             reason = Reason.ABANDONED if abandoned else Reason.REPLACED
             state = _update(state, shard_id, phase=Phase.REFUSED, reason=reason)
             return replace(state, shards=state.shards + shards)
@@ -264,7 +308,7 @@ def apply(state: RunState, event: Event) -> RunState:
         case CancelAsked(shard_ids):
             for shard_id in shard_ids:
                 state = _update(state, shard_id, canceling=True, due=0.0)
-            return replace(state, canceled=True)
+            return replace(state, canceled=state.canceled or state.collected is None)
         case Reopened():
             return _reopen(state)
         case _:
@@ -272,52 +316,59 @@ def apply(state: RunState, event: Event) -> RunState:
 
 
 def _apply_to_shard(state: RunState, event: ShardEvent) -> RunState:
+    shard = state.shard(event.shard_id)
+    if shard.phase is Phase.FETCHED:
+        return state
     match event:
         case SubmitStarted(shard_id, intent):
             return _update(state, shard_id, phase=Phase.SUBMITTING, intent=intent, detail="", due=0.0)
         case SubmitAccepted(shard_id, batch, due):
-            return _update(state, shard_id, phase=Phase.SUBMITTED, batch=_sent(batch), due=due, detail="")
+            sent = _sent(batch)
+            return _update(
+                state, shard_id, phase=Phase.SUBMITTED, batch=sent, due=due, stuck_since=0.0, detail=""
+            )
         case SubmitDeferred(shard_id, due, detail):
-            return _update(state, shard_id, phase=Phase.PLANNED, intent=None, due=due, detail=detail)
+            since = shard.stuck_since or due
+            changes = {"phase": Phase.PLANNED, "intent": None, "due": due, "stuck_since": since}
+            return _update(state, shard_id, detail=detail, **changes)
         case SubmitRefused(shard_id, reason, detail):
             return _update(state, shard_id, phase=Phase.REFUSED, intent=None, reason=reason, detail=detail)
         case SubmitUnknown(shard_id, detail):
             return _update(state, shard_id, detail=detail)
         case Listed():
-            return _listed(state, event)
+            return _listed(state, shard, event)
         case ProvenLost(shard_id):
-            return _update(state, shard_id, phase=Phase.REFUSED, reason=Reason.LOST)
+            return _update(state, shard_id, phase=Phase.REFUSED, reason=Reason.LOST, due=0.0)
         case Held(shard_id, reason, detail):
             return _update(state, shard_id, phase=Phase.HELD, reason=reason, detail=detail)
-        case Polled(shard_id, batch, at, due):
-            return _polled(state, event)
+        case Polled():
+            return _polled(state, shard, event)
         case Unseen(shard_id, at, due):
-            return _update(state, shard_id, polled_at=at, due=due)
+            return _update(state, shard_id, due=due, stuck_since=shard.stuck_since or at)
         case Fetched(shard_id, tally):
-            sent = state.shard(shard_id).batch
-            proven = replace(sent, provisional=False) if sent else None
-            return _update(state, shard_id, phase=Phase.FETCHED, tally=tally, batch=proven, detail="")
+            proven = replace(shard.batch, provisional=False) if shard.batch else None
+            state = _update(state, shard_id, phase=Phase.FETCHED, tally=tally, batch=proven, detail="")
+            return replace(state, collected=None)
         case FetchFailed(shard_id, due, detail):
-            tries = state.shard(shard_id).fetch_tries + 1
-            state = _update(state, shard_id, fetch_tries=tries, due=due, detail=detail)
+            tries = shard.fetch_tries + 1
+            state = _update(state, shard_id, fetch_tries=tries, due=due, stuck_since=0.0, detail=detail)
             if tries < FETCH_TRIES:
                 return state
             return _update(state, shard_id, phase=Phase.HELD, reason=Reason.RESULTS)
         case Disproved(shard_id, detail):
-            return _disproved(state, state.shard(shard_id), detail)
+            return _disproved(state, shard, detail)
         case Adopted(shard_id, batch):
-            state = _update(state, shard_id, reason=None, candidates=(), due=0.0, fetch_tries=0)
-            sent = replace(_sent(batch), provisional=True)
-            return _update(state, shard_id, phase=Phase.SUBMITTED, batch=sent)
+            return _adopted(state, shard, batch)
         case _:
             assert_never(event)
 
 
 def wake(state: RunState) -> RunState:
-    """Every batch is due: a rerun asks at once how they are, whenever the last one asked. A shard that was
-    held for its credential is looked for again: perhaps the right one is back."""
+    """Every batch is due: a rerun asks at once how they are, whenever the last one asked, and is patient anew.
+    A shard that was held for its credential is looked for again: perhaps the right one is back."""
 
     def awake(shard: Shard) -> Shard:
+        shard = replace(shard, stuck_since=0.0)
         if shard.phase in (Phase.SUBMITTED, Phase.ENDED):
             return replace(shard, due=0.0)
         if shard.phase is Phase.HELD and shard.reason is Reason.CREDENTIAL:
@@ -343,32 +394,36 @@ def _sent(batch: Batch) -> SentBatch:
     )
 
 
-def _listed(state: RunState, event: Listed) -> RunState:
-    shard = state.shard(event.shard_id)
+def _listed(state: RunState, shard: Shard, event: Listed) -> RunState:
     intent = shard.intent
-    if intent is None:
+    if intent is None or shard.phase is not Phase.SUBMITTING:
         return state
     match event.candidates:
         case ():
             clean = replace(intent, clean=(*intent.clean, event.at))
-            return _update(state, shard.id, intent=clean)
+            return _update(state, shard.id, intent=clean, due=event.due, stuck_since=0.0)
         case (batch,):
-            sent = replace(_sent(batch), provisional=True)
-            return _update(state, shard.id, phase=Phase.SUBMITTED, batch=sent, due=0.0)
+            return _adopted(state, shard, batch)
         case several:
             ids = tuple(b.id for b in several)
             return _update(state, shard.id, phase=Phase.HELD, reason=Reason.SEVERAL, candidates=ids)
 
 
-def _polled(state: RunState, event: Polled) -> RunState:
-    """A status never goes back: an older answer that arrives late changes nothing but the time."""
-    shard = state.shard(event.shard_id)
+def _adopted(state: RunState, shard: Shard, batch: Batch) -> RunState:
+    """The batch is taken for the shard's until its results prove or disprove it."""
+    sent = replace(_sent(batch), provisional=True)
+    state = _update(state, shard.id, phase=Phase.SUBMITTED, batch=sent, reason=None, candidates=())
+    return _update(state, shard.id, due=0.0, stuck_since=0.0, fetch_tries=0, detail="")
+
+
+def _polled(state: RunState, shard: Shard, event: Polled) -> RunState:
+    """What ended stays ended: an older answer that arrives late changes nothing."""
     if shard.phase is not Phase.SUBMITTED or shard.batch is None:
         return state
     sent = replace(_sent(event.batch), provisional=shard.batch.provisional)
     if not event.batch.ended:
-        return _update(state, shard.id, batch=sent, polled_at=event.at, due=event.due)
-    state = _update(state, shard.id, batch=sent, polled_at=event.at, due=0.0, phase=Phase.ENDED)
+        return _update(state, shard.id, batch=sent, due=event.due, stuck_since=0.0)
+    state = _update(state, shard.id, batch=sent, due=0.0, stuck_since=0.0, phase=Phase.ENDED)
     drained = tuple(replace(s, due=0.0) if s.phase is Phase.PLANNED else s for s in state.shards)
     return replace(state, shards=drained)
 
@@ -390,7 +445,7 @@ def _reopen(state: RunState) -> RunState:
             return replace(shard, phase=Phase.ENDED, reason=None, due=0.0, fetch_tries=0)
         return shard
 
-    return replace(state, shards=tuple(map(reopened, state.shards)), canceled=False)
+    return replace(state, shards=tuple(map(reopened, state.shards)), canceled=False, collected=None)
 
 
 # ---- how it stands -----------------------------------------------------------------------------
@@ -413,7 +468,7 @@ def verdict(state: RunState, policy: Policy) -> Verdict:
         return Verdict.HELD
     if any(s.phase in _ACTIVE for s in state.shards):
         return Verdict.RUNNING
-    if any(s.reason is Reason.REJECTED for s in state.shards):
+    if any(s.reason is Reason.REJECTED for s in state.shards) and not state.canceled:
         return Verdict.REJECTED
     if over_budget(state, policy) and not state.canceled:
         return Verdict.OVER_BUDGET

@@ -12,7 +12,6 @@ MAX_MESSAGES = 100_000
 # ---- messages ----------------------------------------------------------------------------------
 
 ROLES = ("user", "assistant", "system")
-_TEXT_ONLY = {"text"}
 
 
 def messages(call: Call) -> Iterator[ParamProblem]:
@@ -71,7 +70,7 @@ def _prefill(turns: list[object], call: Call) -> Iterator[ParamProblem]:
         return
     content = last.get("content")
     if isinstance(content, list):
-        text = all(isinstance(block, Mapping) and block.get("type") in _TEXT_ONLY for block in content)
+        text = all(isinstance(block, Mapping) and block.get("type") == "text" for block in content)
     else:
         text = isinstance(content, str | Dynamic)
     if last.get("role") == "assistant" and text:
@@ -150,7 +149,7 @@ def _schema(schema: object, path: Steps) -> Iterator[ParamProblem]:
 
 def _schema_type(kind: object, path: Steps) -> Iterator[ParamProblem]:
     for name in kind if isinstance(kind, list) else [kind]:
-        if not isinstance(name, Dynamic) and name not in _JSON_TYPES:
+        if not isinstance(name, Dynamic) and not (isinstance(name, str) and name in _JSON_TYPES):
             yield ParamProblem(
                 path, f"{name!r} is not a type of JSON Schema", f"one of {', '.join(sorted(_JSON_TYPES))}"
             )

@@ -33,7 +33,7 @@ def prove(part: Path, ids: Iterable[str], counts: RequestCounts, price_of: Price
                 try:
                     result = parse(line)
                 except ValueError as error:
-                    check.fault("lines that are no result", f"line {number}: {error}")
+                    check.fault(_NO_RESULT, f"line {number}: {error}")
                     continue
                 check.see(result.custom_id)
                 sums.add(result)
@@ -55,24 +55,33 @@ def _differences(found: RequestCounts, said: RequestCounts) -> list[str]:
     ]
 
 
+_Words = tuple[str, str]
+"""What is wrong, for one and for many."""
+
+_NO_RESULT = ("line that is no result", "lines that are no result")
+_TWICE = ("id that comes twice", "ids that come twice")
+_FOREIGN = ("id of another request", "ids of other requests")
+_MISSING = ("id without a result", "ids without a result")
+
+
 class _IdCheck:
     """Every id of the shard once, and no other. Holds the shard's ids: at most 100,000 (batches-api §5)."""
 
     def __init__(self, ids: Iterable[str]) -> None:
         self._expected = frozenset(ids)
         self._missing = set(self._expected)
-        self._faults: Counter[str] = Counter()
-        self._examples: dict[str, str] = {}
+        self._faults: Counter[_Words] = Counter()
+        self._examples: dict[_Words, str] = {}
 
     def see(self, custom_id: str) -> None:
         if custom_id in self._missing:
             self._missing.remove(custom_id)
         elif custom_id in self._expected:
-            self.fault("ids that come twice", custom_id)
+            self.fault(_TWICE, custom_id)
         else:
             self.fault(_FOREIGN, plain(custom_id, 70))
 
-    def fault(self, what: str, example: str) -> None:
+    def fault(self, what: _Words, example: str) -> None:
         self._faults[what] += 1
         self._examples.setdefault(what, example)
 
@@ -84,12 +93,9 @@ class _IdCheck:
                 f" shard (the first is {self._examples[_FOREIGN]})"
             )
         if self._missing:
-            self._faults["ids without a result"] = len(self._missing)
-            self._examples["ids without a result"] = min(self._missing)
-        return [f"{count:,} {what} ({self._examples[what]})" for what, count in self._faults.items()]
-
-
-_FOREIGN = "ids of other requests"
+            self._faults[_MISSING] = len(self._missing)
+            self._examples[_MISSING] = min(self._missing)
+        return [f"{n:,} {what[n > 1]} ({self._examples[what]})" for what, n in self._faults.items()]
 
 
 class _Sums:

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from batchrun.answers import Answers, Source, retryable
-from batchrun.expand import Request
 from batchrun.events import Replaced, Retried
+from batchrun.expand import Request
 from batchrun.lifecycle import live
 from batchrun.model import Job
 from batchrun.prepare import new_nonce, next_number

@@ -5,6 +5,7 @@ Times are seconds since the epoch by our own clock, or datetimes where the API s
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -60,7 +61,7 @@ class Intent:
     baseline_created_at: datetime | None = None
     excluded: tuple[str, ...] = ()
     clean: tuple[float, ...] = ()
-    """When a listing showed no batch that could be ours."""
+    """When, by the server's clock, a listing showed no batch that could be ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,8 @@ class Shard:
     intent: Intent | None = None
     batch: SentBatch | None = None
     due: float = 0.0
-    polled_at: float = 0.0
+    stuck_since: float = 0.0
+    """Since when nobody answers for it, or the API puts it off; 0 while it goes on."""
     fetch_tries: int = 0
     canceling: bool = False
     """The user asked to cancel it: rows that come back canceled are not retried."""
@@ -150,11 +152,23 @@ class RunState:
     writing: bool = False
 
     def shard(self, shard_id: str) -> Shard:
-        return next(s for s in self.shards if s.id == shard_id)
+        """Raises KeyError."""
+        for shard in self.shards:
+            if shard.id == shard_id:
+                return shard
+        raise KeyError(shard_id)
 
 
 def dumps(state: RunState) -> bytes:
-    return orjson.dumps(encode(state), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    value = encode(state)
+    # First, so that the line can be taken out by hand.
+    value = {"checksum": _checksum(value), **value}
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def _checksum(value: object) -> str:
+    """Of what the file says, however it is laid out. Against damage, not against people."""
+    return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 
 
 MIGRATIONS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
@@ -162,19 +176,31 @@ MIGRATIONS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 
 
 def loads(data: bytes, *, where: str) -> RunState:
-    """Raises ConfigError when the file is damaged or newer than this version: never start afresh."""
+    """Raises ConfigError when the file is damaged or newer than this version: never start afresh.
+
+    A file without its checksum is taken as it is: a person may have mended it.
+    """
     try:
         value = orjson.loads(data)
         version = value["version"]
         if type(version) is not int or version < 1:
             raise ValueError("version is not a number from 1")
-    except (ValueError, KeyError, TypeError) as error:
+    except KeyError:
+        raise _damaged(where, "it has no version") from None
+    except (ValueError, TypeError) as error:
         raise _damaged(where, str(error)) from None
     if version > VERSION:
         raise ConfigError(
             f"the state is of version {version}; this batchrun reads up to {VERSION}",
             where=where,
             hint="run it with the newer batchrun that wrote it",
+        )
+    checksum = value.pop("checksum", None)
+    if checksum is not None and checksum != _checksum(value):
+        raise ConfigError(
+            "the state file is damaged, or was edited: it does not match its checksum",
+            where=where,
+            hint=f'{_RESTORE}\nif it was edited on purpose, remove the line "checksum" and run it again',
         )
     for step in range(version, VERSION):
         value = MIGRATIONS[step](value)
@@ -188,5 +214,8 @@ def _damaged(where: str, reason: str) -> ConfigError:
     return ConfigError(
         f"the state file is damaged: {reason}",
         where=where,
-        hint="nothing was submitted; restore the file from a backup: starting afresh could pay twice",
+        hint=_RESTORE,
     )
+
+
+_RESTORE = "nothing was submitted; restore the file from a backup: starting afresh could pay twice"

@@ -20,7 +20,7 @@ from batchrun.model import Json, Place
 from batchrun.yamltext import MAX_DEPTH, TEMPLATE_HINT, TOO_DEEP, compose
 
 MAX_COPIES = 10_000
-"""Values that aliases may stand for, all told. What is written out is bounded by the size of the spec."""
+"""Values that aliases may stand for, all told, beside those that are written out."""
 
 _INT = re.compile(r"[-+]?[0-9]+")
 _BASED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")

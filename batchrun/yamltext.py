@@ -22,8 +22,11 @@ from batchrun.model import Place
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 64
+MAX_VALUES = 50_000
+"""Keys and values that may be written. A spec has some hundreds; a MiB of '[],' would have 300,000."""
 
 TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep"
+TOO_MANY = f"more than {MAX_VALUES:,} keys and values"
 TEMPLATE_HINT = 'put a template in quotes: "{{ column }}"'
 
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -91,14 +94,17 @@ class _Loader(Reader, Scanner, Parser, Composer, BaseResolver):
         Composer.__init__(self)
         BaseResolver.__init__(self)
         self.tags: dict[int, str] = {}
-        self._depth = 0
+        self._depth = self._count = 0
 
     def compose_node(self, parent: Node | None, index: Any) -> Node | None:
         """As PyYAML's, with a bound on depth (it recurses) and a note of every tag."""
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         self._depth += 1
+        self._count += 1
         if self._depth > MAX_DEPTH:
             raise ComposerError(problem=TOO_DEEP, problem_mark=event.start_mark)
+        if self._count > MAX_VALUES:
+            raise ComposerError(problem=TOO_MANY, problem_mark=event.start_mark)
         node = super().compose_node(parent, index)
         self._depth -= 1
         if not isinstance(event, AliasEvent) and event.tag is not None:
@@ -131,8 +137,9 @@ _OPENED_EARLIER = ("found unexpected end of stream", "could not find expected ':
 
 def _syntax_error(error: MarkedYAMLError, file: str, text: str) -> SpecError:
     problem, mark = error.problem or error.context or "unreadable", error.problem_mark
-    if problem == TOO_DEEP:
-        return SpecError([Problem(problem, _where(file, mark))])
+    if problem in (TOO_DEEP, TOO_MANY):
+        hint = "what differs by row belongs in the input" if problem == TOO_MANY else ""
+        return SpecError([Problem(problem, _where(file, mark), hint)])
     if problem == "second occurrence" and error.context:
         problem = error.context.partition(";")[0]
     if mark is None or problem in _OPENED_EARLIER:

@@ -22,7 +22,7 @@ def test_nothing_beyond_this_machine_is_reached(address: str) -> None:
 
 
 def test_no_name_is_looked_up() -> None:
-    with pytest.raises(socket.gaierror, match="no network in tests: 'api.anthropic.com'"):
+    with pytest.raises(socket.gaierror, match=r"no network in tests: 'api\.anthropic\.com'"):
         socket.getaddrinfo("api.anthropic.com", 443)
     assert socket.getaddrinfo("localhost", 80)
 

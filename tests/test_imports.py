@@ -20,8 +20,8 @@ RINGS: dict[int, set[str]] = {
         "records", "report", "results", "render", "safetext", "state", "status", "structured", "template", "units",
     },
     2: {
-        "answers", "asked", "collect", "columns", "crash", "files", "inputs", "interrupts", "jail", "keyedlines", "outputs", "parquet",
-        "proof", "providers", "shards", "simulator", "spec", "store", "yamldoc", "client",
+        "answers", "asked", "collect", "columns", "crash", "files", "inputs", "interrupts", "jail", "keyedlines",
+        "outputs", "parquet", "proof", "providers", "shards", "simulator", "spec", "store", "yamldoc", "client",
     },
     3: {"decisions", "engine", "jobs", "planning", "prepare", "reshard"},
     4: {"cli", "commands", "__main__", "__init__"},

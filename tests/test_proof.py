@@ -52,13 +52,13 @@ def test_a_file_cut_inside_a_line(tmp_path: Path) -> None:
     path = write(tmp_path / "r", *LINES)
     path.write_bytes(path.read_bytes()[:-4])
     text = problem(path)
-    assert text.startswith("the results are not whole: 1 lines that are no result (line 4: not JSON: ")
-    assert f"1 ids without a result ({custom_id('c')}); 0 canceled where the API counts 1" in text
+    assert text.startswith("the results are not whole: 1 line that is no result (line 4: not JSON: ")
+    assert f"1 id without a result ({custom_id('c')}); 0 canceled where the API counts 1" in text
 
 
 def test_a_file_cut_between_lines(tmp_path: Path) -> None:
     assert problem(write(tmp_path / "r", *LINES[:3])) == (
-        f"the results are not whole: 1 ids without a result ({custom_id('c')}); 0 canceled where the API counts 1"
+        f"the results are not whole: 1 id without a result ({custom_id('c')}); 0 canceled where the API counts 1"
     )
 
 
@@ -68,14 +68,14 @@ def test_an_empty_file_is_not_foreign(tmp_path: Path) -> None:
 
 def test_an_id_that_comes_twice(tmp_path: Path) -> None:
     text = problem(write(tmp_path / "r", *LINES, LINES[2]))
-    assert f"1 ids that come twice ({custom_id('a')})" in text
+    assert f"1 id that comes twice ({custom_id('a')})" in text
     assert "2 succeeded where the API counts 1" in text
 
 
 def test_a_stranger_among_ours(tmp_path: Path) -> None:
     text = problem(write(tmp_path / "r", *LINES[:3], ended("c", "canceled", nonce="feedfeedfeedfeed")))
-    assert f"1 ids of other requests ({custom_id('c', 'feedfeedfeedfeed')})" in text
-    assert f"1 ids without a result ({custom_id('c')})" in text
+    assert f"1 id of another request ({custom_id('c', 'feedfeedfeedfeed')})" in text
+    assert f"1 id without a result ({custom_id('c')})" in text
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ from batchrun.results import parse
 from batchrun.structured import Check
 from tests.resultlines import MODEL, custom_id, ended, errored, succeeded
 
-SCHEMA = Draft7Validator(json.loads((Path(__file__).parents[1] / "schemas/result.schema.json").read_text()))
+RESULT: dict[str, Any] = json.loads((Path(__file__).parents[1] / "schemas/result.schema.json").read_text())
+SCHEMA = Draft7Validator(RESULT)
 ROW = {"row": 7, "id": "T-7"}
 
 
@@ -156,3 +157,8 @@ def test_a_repeated_answer_was_paid_for_once() -> None:
 def test_a_cost_nobody_knows_is_null() -> None:
     assert record(succeeded("a", model="claude-opus-99"))["cost_usd"] is None
     assert record(succeeded("a", model="claude-opus-99"), repeated=True)["cost_usd"] == 0.0
+
+
+def test_the_schema_describes_every_field_and_no_other() -> None:
+    assert set(RESULT["properties"]) == set(FIELDS)
+    Draft7Validator.check_schema(RESULT)

@@ -126,7 +126,7 @@ def test_no_redirect_is_followed_and_the_key_stays_here() -> None:
 
 
 def test_gzip_although_not_asked_for() -> None:
-    with talking(http(gzip.compress(b'{"a":1}'), content_encoding="gzip")) as (_, transport):
+    with talking(http(gzip.compress(b'{"a":1}', mtime=0), content_encoding="gzip")) as (_, transport):
         assert get(transport).value == {"a": 1}
 
 
@@ -204,7 +204,7 @@ def test_no_answer(reply: Reply, words: str) -> None:
 
 
 def test_a_gzip_stream_that_ends_early() -> None:
-    error = failing(http(gzip.compress(b'{"a":1}' * 9)[:-9], content_encoding="gzip"))
+    error = failing(http(gzip.compress(b'{"a":1}' * 9, mtime=0)[:-9], content_encoding="gzip"))
     assert isinstance(error, ConnectionFailed)
     assert str(error).endswith(" ended its answer early")
 
@@ -216,16 +216,16 @@ def nowhere() -> str:
 
 @pytest.mark.parametrize(
     ("base", "words"),
-    [(nowhere(), "connection refused"), ("https://name.invalid", "the host name cannot be resolved")],
+    [(nowhere, "connection refused"), (lambda: "https://name.invalid", "the host name cannot be resolved")],
 )
 @pytest.mark.parametrize("verb", ["get", "post"])
-def test_no_connection(base: str, words: str, verb: str, requests_file: Path) -> None:
-    time = FakeTime()
+def test_no_connection(base: Callable[[], str], words: str, verb: str, requests_file: Path) -> None:
+    time, to = FakeTime(), base()
     clockwork = Clockwork(time.sleep, time.clock, time.rng)
-    transport = Transport(Endpoint(base, "k"), timeouts=QUICK, max_retries=0, clockwork=clockwork)
+    transport = Transport(Endpoint(to, "k"), timeouts=QUICK, max_retries=0, clockwork=clockwork)
     with pytest.raises(ConnectionFailed) as caught:
         get(transport) if verb == "get" else post(transport, requests_file)
-    assert str(caught.value) == f"no answer from {base}: {words}"
+    assert str(caught.value) == f"no answer from {to}: {words}"
     assert caught.value.hint == "check the network, ANTHROPIC_BASE_URL and HTTPS_PROXY"
     assert not caught.value.sent
 
@@ -444,7 +444,7 @@ def streamed(transport: Transport) -> bytes:
     [
         http(b"line\n" * 9),
         http(b"line\n" * 9, chunked=True),
-        http(gzip.compress(b"line\n" * 9), content_encoding="gzip", chunked=True),
+        http(gzip.compress(b"line\n" * 9, mtime=0), content_encoding="gzip", chunked=True),
         http(b"line\n" * 9, content_encoding="identity"),
         Cut(b"HTTP/1.0 200 OK\r\n\r\n" + b"line\n" * 9),
     ],

@@ -11,9 +11,11 @@ each call, so that one process may accept a batch and another serve its results.
 from __future__ import annotations
 
 import shutil
+import tempfile
 import threading
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -26,11 +28,12 @@ from batchrun.simulator.counters import Counters, Judge, judging
 from batchrun.simulator.disk import append, locked
 from batchrun.simulator.envelope import Contents
 from batchrun.simulator.options import Options
-from batchrun.simulator.record import RETENTION, Record, wire_time
+from batchrun.simulator.record import DAY, RETENTION, Record, wire_time
 from batchrun.simulator.replies import Refused, no_results, not_found
 from batchrun.simulator.running import counts_so_far, write_results
 from batchrun.simulator.scenario import Scenario
 
+_INCOMING = ".incoming-"
 _FOR_EVER = 1e12  # seconds; JSON has no infinity
 
 
@@ -42,7 +45,14 @@ class Batches:
         self.folder = state / "batches"
         make_private_dir(self.folder)
         self.counters = Counters(state)
+        _clear(state)
         self._accepted = _Ledger(state / "ledger.jsonl")
+
+    @contextmanager
+    def incoming(self) -> Iterator[Path]:
+        """A folder for a body on its way in, on the file system of the batches."""
+        with tempfile.TemporaryDirectory(dir=self.state, prefix=_INCOMING) as folder:
+            yield Path(folder)
 
     def accept(
         self,
@@ -132,14 +142,11 @@ class Batches:
         """The tally of a batch that runs, for those who want to see it move; None once it ended."""
         if record.counts is not None:
             return None
-        home = self._home(record.id)
-        with locked(home / "lock"):
-            return counts_so_far(home, record, self._judges, self.clock())
+        with self._held(record.id) as held:
+            return counts_so_far(self._home(record.id), held, self._judges, self.clock())
 
     def cancel(self, batch_id: str) -> Record:
-        self.get(batch_id)
-        with locked(self._home(batch_id) / "lock"):
-            record = self._there(batch_id)
+        with self._held(batch_id) as record:
             if record.counts is not None or self.clock() >= record.ends_at:
                 raise Refused(400, f"Message Batch {batch_id} has already ended and cannot be canceled.")
             if record.cancel_initiated_at is None:
@@ -150,8 +157,8 @@ class Batches:
     def delete(self, batch_id: str) -> None:
         if self.get(batch_id).counts is None:
             raise Refused(400, "In progress batches cannot be deleted. Consider canceling the batch instead.")
-        with locked(self._home(batch_id) / "lock"):
-            self._save(replace(self._there(batch_id), deleted=True))
+        with self._held(batch_id) as record:
+            self._save(replace(record, deleted=True))
         shutil.rmtree(self._home(batch_id), ignore_errors=True)
 
     def results(self, batch_id: str) -> Path:
@@ -161,22 +168,29 @@ class Batches:
             raise no_results(batch_id)
         return self._home(batch_id) / "results.jsonl"
 
-    def _there(self, batch_id: str) -> Record:
-        record = self._load(batch_id)
-        if record is None:
-            raise not_found(batch_id)
-        return record
-
     def _end(self, batch_id: str) -> Record:
         """Write the results, once, whoever comes first; the others wait and read what it wrote."""
-        home = self._home(batch_id)
-        with locked(home / "lock"):
-            record = self._there(batch_id)
+        with self._held(batch_id) as record:
             if record.counts is None:
-                counts = write_results(home, record, self._judges)
+                counts = write_results(self._home(batch_id), record, self._judges)
                 record = replace(record, counts=counts)
                 self._save(record)
             return record
+
+    @contextmanager
+    def _held(self, batch_id: str) -> Iterator[Record]:
+        """The batch as it is now, ours alone to change inside the block. Raises Refused (404)."""
+        with ExitStack() as stack:
+            if self._load(batch_id) is None:
+                raise not_found(batch_id)
+            try:
+                stack.enter_context(locked(self._home(batch_id) / "lock"))
+            except FileNotFoundError:  # deleted meanwhile
+                raise not_found(batch_id) from None
+            record = self._load(batch_id)
+            if record is None:
+                raise not_found(batch_id)
+            yield record
 
     def _judges(self) -> AbstractContextManager[Judge]:
         return judging(self.options.scenario or Scenario(), self.counters)
@@ -198,6 +212,13 @@ class Batches:
 
     def _save(self, record: Record) -> None:
         write_atomic(self._home(record.id) / "batch.json", orjson.dumps(asdict(record)))
+
+
+def _clear(state: Path) -> None:
+    """Remove the bodies that a killed simulator left half-way; not those another one may be reading."""
+    for folder in state.glob(f"{_INCOMING}*"):
+        if folder.stat().st_mtime < time.time() - DAY:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Ledger:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -68,9 +66,9 @@ class Api:
             raise Refused(400, f'anthropic-version: "{version}" is not a valid version')
 
     def _create(self, call: Call) -> Reply:
-        with tempfile.TemporaryDirectory(dir=self.batches.state, prefix=".incoming-") as folder:
-            body = spool(call.body(), Path(folder) / "body.json")
-            lines = Path(folder) / "requests.jsonl"
+        with self.batches.incoming() as folder:
+            body = spool(call.body(), folder / "body.json")
+            lines = folder / "requests.jsonl"
             with create(lines) as stream:
                 contents = split(body.path, stream, max_requests=self.options.max_requests)
             self._admit_to_queue(call, contents.requests)

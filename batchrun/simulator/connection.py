@@ -73,7 +73,9 @@ class Connection(BaseHTTPRequestHandler):
             return self._simulator.answer(call)
         except Refused as refused:
             return refused.reply(self._request_id)
-        except BatchrunError as error:  # the simulator's own disk, for one
+        except ConnectionError:
+            raise
+        except (BatchrunError, OSError) as error:  # the simulator's own disk
             return Refused(500, str(error)).reply(self._request_id)
 
     def _wait_for(self, body: Body) -> None:

@@ -47,6 +47,7 @@ class Simulator:
         options: Options | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        state = state.absolute()
         self.options = options or Options()
         self.clock = clock
         self._state = state

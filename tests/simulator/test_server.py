@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ import pytest
 
 from batchrun.simulator import Options, Simulator
 from tests.conftest import MakeSimulator
-from tests.simulator.helpers import Client, Clock, entry, ledger
+from tests.simulator.helpers import Client, Clock, entry, error_of, ledger
 
 
 def test_a_restart_carries_on(make_simulator: MakeSimulator, tmp_path: Path) -> None:
@@ -128,3 +129,45 @@ def test_a_full_size_batch(make_simulator: MakeSimulator, tmp_path: Path) -> Non
         "results.jsonl",
     ]
     assert [path.name for path in tmp_path.glob(".incoming*")] == []
+
+
+def test_what_a_killed_simulator_left_is_removed_in_time(
+    make_simulator: MakeSimulator, tmp_path: Path
+) -> None:
+    old, new = tmp_path / ".incoming-old", tmp_path / ".incoming-new"
+    for folder in (old, new):
+        folder.mkdir()
+        (folder / "body.json").write_bytes(b"{")
+    os.utime(old, (0, 0))
+    make_simulator(tmp_path)
+    assert (old.exists(), new.exists()) == (False, True)
+
+
+def test_a_disk_that_fails_is_an_error_of_the_server(make_simulator: MakeSimulator, tmp_path: Path) -> None:
+    with Client(make_simulator(tmp_path)) as client:
+        batch_id = client.create(entry("a"))["id"]
+        requests = tmp_path / "batches" / batch_id / "requests.jsonl"
+        requests.rename(tmp_path / "away")
+        requests.mkdir()
+        status, kind, message = error_of(client.get(batch_id))
+        assert (status, kind) == (500, "api_error")
+        assert "Is a directory" in message
+        requests.rmdir()
+        (tmp_path / "away").rename(requests)
+        assert set(client.results(batch_id)) == {"a"}
+
+
+def test_a_batch_deleted_by_many_at_once(make_simulator: MakeSimulator) -> None:
+    simulator = make_simulator()
+    with Client(simulator) as client:
+        batch_id = client.create(entry("a"))["id"]
+
+        def delete(_: int) -> int:
+            with Client(simulator) as mine:
+                return mine.delete(batch_id).status_code
+
+        with ThreadPoolExecutor(8) as pool:
+            codes = sorted(pool.map(delete, range(16)))
+        assert set(codes) <= {200, 404}
+        assert codes[0] == 200
+        assert client.get(batch_id).status_code == 404
