@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import Enum
 from functools import cache
@@ -72,9 +72,10 @@ def _decode(hint: Any, value: Any, path: str) -> Any:
 def _scalar(hint: type, value: Any, path: str) -> Any:
     if dataclasses.is_dataclass(hint):
         return decode(hint, value, path)
-    if hint is datetime or issubclass(hint, Enum):
+    if issubclass(hint, (Enum, datetime)):
+        read: Callable[[Any], Any] = _moment if hint is datetime else hint
         try:
-            return _moment(value) if hint is datetime else hint(value)
+            return read(value)
         except (ValueError, TypeError):
             raise ValueError(f"{path}: {str(value)[:40]!r} is not a {hint.__name__}") from None
     if hint is float and type(value) in (int, float):

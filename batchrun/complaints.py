@@ -131,9 +131,10 @@ class Complaints:
 
     def _missing_keys(self, error: Any, steps: Steps) -> None:
         # jsonschema has one such error a key, all alike: the first one tells them all.
+        schema = error.schema if "properties" in error.schema else self._schema["properties"]["request"]
         for key in error.validator_value:
             if key not in error.instance:
-                self._faults.missing((*steps, key), example_of(error.schema, key))
+                self._faults.missing((*steps, key), example_of(schema, key))
 
     # ---- keys ----
 

@@ -14,7 +14,15 @@ from typing import Protocol, assert_never
 
 from batchrun import events, files, lifecycle
 from batchrun.collect import collect
-from batchrun.errors import BillingStopped, DataError, DiskError, IncompleteResults, KeyRefused, TooLarge
+from batchrun.errors import (
+    ApiError,
+    BillingStopped,
+    DataError,
+    DiskError,
+    IncompleteResults,
+    KeyRefused,
+    TooLarge,
+)
 from batchrun.events import Event
 from batchrun.lifecycle import apply, next_action
 from batchrun.model import Batch, Job
@@ -34,7 +42,7 @@ FETCH_PAUSE = 5.0
 class Observer(Protocol):
     """Hears what happens. Must not raise."""
 
-    def event(self, event: Event, state: RunState) -> None: ...
+    def event(self, event: Event, before: RunState, state: RunState) -> None: ...
 
     def waiting(self, until: float, state: RunState) -> None: ...
 
@@ -68,12 +76,15 @@ class Engine:
 
     def prepare(self) -> None:
         """Bring the expansion up to date. Raises DataError before anything is sent."""
+        wish = self.store.cancel_marker().exists()
         if not self.store.state_file.exists():
             self.store.save(self.state)
         expansion = self.state.expansion
         current = still_current(expansion, self.job) if expansion else None
         if current is None:
             found = prepare(self.job, self.state, self.store)
+            if wish:  # it was about what was asked before, and found nobody who ran it
+                self.store.cancel_marker().unlink(missing_ok=True)
             self.record(events.Prepared(found.expansion, found.shards))
         elif current != expansion:
             self.record(events.Refreshed(current))
@@ -81,6 +92,16 @@ class Engine:
         if collected and not self._output_is_ours(collected):
             self.record(events.OutputGone())
         self.store.sweep(self.state)
+        files.sweep_parts(self.job.output.path)
+
+    def rescue(self) -> None:
+        """Fetch what has ended; send nothing and wait for nothing. For when the input is gone or wrong:
+        answers that are paid for must not wait for it."""
+        self.state = lifecycle.wake(self.state)
+        while (action := next_action(self.state, self.policy, self._clock())) is not None:
+            if not isinstance(action, lifecycle.Fetch | lifecycle.Poll | lifecycle.Reconcile):
+                break  # these come first: nothing of the kind is left
+            self._perform_all(action)
 
     def run(self, *, wait: bool) -> RunState:
         """Do all there is to do; with `wait`, also wait for it. Every event is saved as it happens."""
@@ -98,11 +119,12 @@ class Engine:
 
     def record(self, event: Event) -> None:
         """Apply, save, tell: in this order."""
-        self.state = apply(self.state, event)
+        before = self.state
+        self.state = apply(before, event)
         self.store.save(self.state)
         now = datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds")
         self.store.log(now, type(event).__name__, _brief(event))
-        self._observer.event(event, self.state)
+        self._observer.event(event, before, self.state)
 
     @property
     def provider(self) -> Provider:
@@ -126,11 +148,9 @@ class Engine:
         self._observer.waiting(until, self.state)
         # In short naps: a laptop that slept through the time, or a clock that was set, is noticed soon.
         self._sleep(min(max(until - self._clock(), 0.05), 5.0))
-        self._heed_cancel_marker()
 
     def _heed_cancel_marker(self) -> None:
-        marker = self.store.cancel_marker()
-        if marker.exists():
+        if self.store.cancel_marker().exists():
             self.cancel()
 
     def _output_is_ours(self, collected: Collected) -> bool:
@@ -164,7 +184,14 @@ class Engine:
     def _submit(self, shard: Shard) -> Iterator[Event]:
         """Design §4: baseline, intent on disk, one POST, outcome on disk."""
         path = self.store.shard(shard.id)
-        baseline = self.provider.newest()
+        try:
+            baseline = self.provider.newest()
+        except (ApiError, TryLater) as error:
+            error.hint = f"shard {shard.id} was not submitted\n{error.hint}".strip()
+            if not isinstance(error, TryLater) or not lifecycle.under_way(self.state):
+                raise
+            yield lifecycle.SubmitDeferred(shard.id, self._next_poll(error.after), str(error))
+            return
         yield events.SubmitStarted(
             shard.id,
             Intent(
@@ -214,7 +241,7 @@ class Engine:
                 return
             newer = self.provider.since(_baseline(intent))
         except TryLater as error:
-            yield self._unseen(shard, error.after)
+            yield self._unseen(shard, error)
             return
         mine = {s.batch.id for s in self.state.shards if s.batch and s.id != shard.id}
         taken = mine | self.store.owned_elsewhere() | set(intent.excluded)
@@ -227,7 +254,7 @@ class Engine:
         try:
             polled = self.provider.retrieve(sent.id)
         except TryLater as error:
-            yield self._unseen(shard, error.after)
+            yield self._unseen(shard, error)
             return
         yield events.Polled(shard.id, polled.batch, self._next_poll(polled.retry_after))
         if self.state.canceled and not shard.canceling and not polled.batch.ended:
@@ -242,7 +269,7 @@ class Engine:
             self.provider.download(sent.id, part)
             tally = prove(part, custom_ids(self.store.shard(shard.id)), counts, price_of)
         except TryLater as error:
-            yield self._unseen(shard, error.after)
+            yield self._unseen(shard, error)
         except ForeignResults as error:
             part.unlink(missing_ok=True)
             yield events.Disproved(shard.id, str(error))
@@ -283,7 +310,7 @@ class Engine:
         try:
             batch: Batch = self.provider.cancel(sent.id)
         except TryLater as error:
-            yield self._unseen(shard, error.after)
+            yield self._unseen(shard, error)
         except Rejected:  # it ended before we asked
             yield events.CancelAsked((shard.id,))
         else:

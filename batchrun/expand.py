@@ -18,7 +18,7 @@ import orjson
 from batchrun import params as rules
 from batchrun.errors import BatchrunError, DataError
 from batchrun.model import FromFile, FromRow, Job, Json, Node, Row, Template
-from batchrun.template import Values, compile_template, undefined
+from batchrun.template import Values, compile_template, to_text, undefined
 
 KEY_BYTES = 16
 _ORDER_MATTERS = frozenset({"schema", "input_schema", "input"})
@@ -228,7 +228,7 @@ def _column(name: str, template: Template) -> Hole:
             value = values[name]
         except KeyError:
             raise undefined(name, values, template) from None
-        return dumps(value)[1:-1] if isinstance(value, str) else dumps(dumps(value).decode())[1:-1]
+        return dumps(value if isinstance(value, str) else to_text(value))[1:-1]
 
     return hole
 

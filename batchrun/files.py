@@ -7,10 +7,11 @@ The only place in the project that renames files. Every OSError leaves as a `Dis
 from __future__ import annotations
 
 import errno
+import glob
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -84,6 +85,14 @@ def replacing(path: Path, *, mode: int | None = PRIVATE_FILE) -> Iterator[Binary
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def sweep_parts(path: Path) -> None:
+    """Remove what `replacing(path)` left behind in processes that were killed. The caller makes sure that
+    none is writing it now."""
+    for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        with suppress(OSError):
+            part.unlink()
 
 
 def write_atomic(path: Path, data: bytes, *, mode: int = PRIVATE_FILE) -> None:

@@ -232,6 +232,11 @@ def worth_retrying(shard: Shard, policy: Policy) -> bool:
     return bool(counts.expired or canceled or any(errors.get(kind) for kind in RETRYABLE))
 
 
+def under_way(state: RunState) -> bool:
+    """Whether anything was sent, or may have been, whose answers are still to come."""
+    return any(s.phase in _ACTIVE for s in state.shards)
+
+
 def overdue(shard: Shard, policy: Policy, now: float) -> bool:
     """Whether a batch runs longer than the spec waits; a batch ends by 24 h (batches-api §5)."""
     batch = shard.batch
@@ -466,7 +471,7 @@ def verdict(state: RunState, policy: Policy) -> Verdict:
     """One word for the job, the one that needs a person first."""
     if any(s.phase is Phase.HELD for s in state.shards):
         return Verdict.HELD
-    if any(s.phase in _ACTIVE for s in state.shards):
+    if under_way(state):
         return Verdict.RUNNING
     if any(s.reason is Reason.REJECTED for s in state.shards) and not state.canceled:
         return Verdict.REJECTED

@@ -92,6 +92,7 @@ class RequestTree:
         faults, here = self.document.faults, (*steps, marker)
         name = value[marker]
         if faults.is_told(here):
+            faults.excuse(steps)
             return None
         if len(value) > 1:
             faults.at_value(steps, f"{marker} stands alone in its mapping")

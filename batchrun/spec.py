@@ -110,10 +110,10 @@ class _Loader:
 
     def __init__(self, path: Path, document: Document, roots: tuple[Path, ...], today: date) -> None:
         self._document, self._faults = document, document.faults
-        self._roots, self._today = roots, today
+        self._roots, self._today = tuple(folder.resolve() for folder in roots), today
         self._root = path.absolute().parent.resolve()
         self._spec = self._root / path.name
-        self._tree = RequestTree(document, self._root, roots)
+        self._tree = RequestTree(document, self._root, self._roots)
 
     def job(self) -> Job:
         """The job, to be used only when there are no faults afterwards."""

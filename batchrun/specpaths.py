@@ -54,12 +54,12 @@ def _confined(text: str, steps: Steps, faults: Faults, root: Path, roots: Sequen
 
 
 def _covers(pattern: str, path: Path, root: Path, roots: Sequence[Path]) -> bool:
-    """Whether an input names `path`, a folder around it, or matches it."""
+    """Whether an input names `path`, the folder it is in, or matches it."""
     try:
         whole = confine(pattern, root=root, roots=roots)
     except DataError:
         return False
-    return path.is_relative_to(whole) or _matches(path.parts, PurePath(whole).parts)
+    return path == whole or path.parent == whole or _matches(path.parts, PurePath(whole).parts)
 
 
 def _matches(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:

@@ -140,6 +140,7 @@ class Store:
 
     def sweep(self, current: RunState) -> None:
         """Remove what a crash left behind: files that the state does not name. Results stay, always."""
+        files.sweep_parts(self.state_file)
         keep = {f"{s.id}.jsonl" for s in current.shards}
         rows = current.expansion.rows_file if current.expansion else ""
         for folder, wanted in (("shards", keep), ("rows", {rows})):

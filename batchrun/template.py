@@ -10,7 +10,7 @@ import difflib
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import orjson
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 FUEL = 1_000_000
 """Instructions one rendering may take; a long prompt takes some hundreds."""
 
+MAX_TEXT = 64_000_000
+"""Characters that the values of one rendering may come to; no request may be as long (batches-api §5)."""
+
 _PLAIN = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
 _MARKERS = ("{{", "{%", "{#")
 _WORDS = frozenset({"true", "false", "none", "True", "False", "None", "loop", "self", "row"})
@@ -31,8 +34,16 @@ Values = Mapping[str, Json]
 
 
 def to_text(value: object) -> str:
-    """How a value stands in a prompt: text as it is, all else as JSON."""
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
+    """How a value stands in a prompt: text as it is, all else as JSON; whole numbers without `.0`, as the
+    template engine knows no others. Raises orjson.JSONEncodeError for what JSON does not have."""
+    if isinstance(value, str):
+        return value
+    if type(value) is float and value.is_integer() and abs(value) <= _INT64:
+        value = min(int(value), _INT64 - 1)
+    return orjson.dumps(value).decode()
+
+
+_INT64 = 1 << 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +61,14 @@ class Compiled:
         return self.parts[0] if self.parts is not None and len(self.parts) == 1 else None
 
     def render(self, values: Values) -> str:
-        """The text for one row. Raises DataError for an undefined name or a failing expression."""
-        if self.logic is not None:
-            return self.logic(values)
+        """The text for one row. Raises DataError for an undefined name, a failing expression, or a value that
+        JSON does not have."""
+        try:
+            return self.logic(values) if self.logic is not None else self._plain(values)
+        except orjson.JSONEncodeError as error:
+            raise DataError(f"template: {error}", where=str(self.template.place)) from None
+
+    def _plain(self, values: Values) -> str:
         parts = list(self.parts or ())
         for i in range(1, len(parts), 2):
             try:
@@ -73,7 +89,7 @@ def compile_template(template: Template) -> Compiled:
         return Compiled(template, parts)
     if problem := check_syntax(template):
         raise DataError(problem.message, where=problem.where, hint=problem.hint)
-    return Compiled(template, None, _logic(template))
+    return Compiled(template, None, _Logic(template))
 
 
 def check_syntax(template: Template) -> Problem | None:
@@ -101,7 +117,7 @@ def undefined(name: str, values: Collection[str], template: Template) -> DataErr
     )
 
 
-def _environment(templates: Mapping[str, str]) -> Environment:
+def _environment(templates: Mapping[str, str], emit: Callable[[object], str] = to_text) -> Environment:
     from minijinja import Environment
 
     return Environment(
@@ -109,27 +125,55 @@ def _environment(templates: Mapping[str, str]) -> Environment:
         undefined_behavior="strict",
         keep_trailing_newline=True,
         auto_escape_callback=lambda _name: False,
-        finalizer=to_text,
+        finalizer=emit,
         fuel=FUEL,
     )
 
 
-def _logic(template: Template) -> Callable[[Values], str]:
-    from minijinja import TemplateError
+class _Logic:
+    """A template that takes the engine. What one rendering may do is bounded: by its steps, and by the text
+    of its values."""
 
-    environment = _environment({"t": template.source})
+    def __init__(self, template: Template) -> None:
+        self._template = template
+        self._environment = _environment({"t": template.source}, self._emit)
+        self._left = 0
 
-    def render(values: Values) -> str:
+    def __call__(self, values: Values) -> str:
+        from minijinja import TemplateError
+
+        self._left, own = MAX_TEXT, _own(values)
         try:
-            return environment.render_template("t", **{"row": values, **values})
+            return self._environment.render_template("t", **{"row": own, **own})
         except TemplateError as error:
-            raise _failure(error, values, template) from None
+            raise _failure(error, values, self._template) from None
 
-    return render
+    def _emit(self, value: object) -> str:
+        text = to_text(value)
+        self._left -= len(text)
+        if self._left < 0:
+            raise DataError(
+                f"template: the text grows past {MAX_TEXT:,} characters", where=str(self._template.place)
+            )
+        return text
+
+
+def _own(values: Values) -> Values:
+    """The values, lists and objects as copies: a template can change those (`append`), but not the row."""
+    if not any(isinstance(v, (list, dict)) for v in values.values()):
+        return values
+    return cast(Values, orjson.loads(orjson.dumps(values)))
 
 
 def _failure(error: TemplateError, values: Values, template: Template) -> DataError:
-    name = re.match(r"`([^`]+)` is undefined", error.detail or "")
-    if error.kind == "UndefinedError" and name:
-        return undefined(name[1], values, template)
-    return DataError(f"template: {error.detail or error.kind}", where=str(template.place))
+    if error.kind == "UndefinedError" and (name := _NAME.match(error.detail or "")):
+        column = name["quoted"] or name["dotted"] or name["name"]
+        if name["name"] == column or name["name"] == "row":
+            return undefined(column, values, template)
+        return DataError(f"template: {error.detail}", where=str(template.place))
+    reason = _REASONS.get(error.kind) or error.detail or error.kind
+    return DataError(f"template: {reason}", where=str(template.place))
+
+
+_NAME = re.compile(r"`(?P<name>\w+)(?:\[['\"](?P<quoted>.*)['\"]\]|\.(?P<dotted>.*))?` is undefined")
+_REASONS = {"OutOfFuel": f"it takes more than {FUEL:,} steps", "BadInclude": "it cannot use other templates"}

@@ -107,8 +107,6 @@ def shown(value: Json) -> str:
             return "a mapping"
         case list():
             return "a list"
-        case None:
-            return "nothing"
     return json.dumps(value)
 
 
@@ -116,7 +114,8 @@ def example_of(schema: Schema, key: str) -> str:
     """`such as path: tickets.csv`, where the schema has a short example of the key."""
     about = schema.get("properties", {}).get(key, {})
     for example in (*about.get("examples", ()), *choices(about)):
-        text = example if isinstance(example, str) else json.dumps(example, ensure_ascii=False)
+        plain = isinstance(example, str) and re.fullmatch(r"[\w./ -]+", example)
+        text = example if plain else json.dumps(example, ensure_ascii=False)
         if len(text) <= 60:
             return f"such as {key}: {text}"
     return ""
@@ -133,7 +132,7 @@ def _type_hint(wanted: set[str], value: Json) -> str:
     if isinstance(value, str):
         return _string_hint(wanted, value)
     if value is None:
-        return "nothing stands behind the colon"
+        return "nothing stands behind the colon, or null"
     if "string" in wanted and not isinstance(value, dict | list):
         return f'quote it: "{json.dumps(value)}"'
     if "array" in wanted and isinstance(value, dict):

@@ -75,7 +75,7 @@ class _Builder:
         self._lines = text.split("\n")
         self._tags = tags
         self._seen: set[int] = set()
-        self._open: set[int] = set()
+        self._open: dict[int, Steps] = {}
         self._copies = 0
 
     def build(self, root: Node | None) -> Document:
@@ -95,10 +95,11 @@ class _Builder:
             return self._scalar(node, steps)
         if id(node) in self._open:
             self._faults.at_value(steps, "contains itself", "an alias cannot stand inside its own anchor")
+            self._faults.excuse(self._open[id(node)])
             return None
-        self._open.add(id(node))
+        self._open[id(node)] = steps
         value = self._sequence(node, steps) if isinstance(node, SequenceNode) else self._mapping(node, steps)
-        self._open.discard(id(node))
+        del self._open[id(node)]
         return value
 
     def _count(self, node: Node, mark: Mark) -> None:

@@ -114,7 +114,7 @@ class _Loader(Reader, Scanner, Parser, Composer, BaseResolver):
 
 _SYNTAX: tuple[tuple[str, str, str], ...] = (
     # what PyYAML says, what we say (empty: the same), and what to do
-    ("expected a single document", "a second document begins here", "one spec, one job: take out the '---'"),
+    ("found another document", "a second document begins here", "one spec, one job: take out the '---'"),
     ("found duplicate anchor", "", "give each anchor its own name"),
     ("found undefined alias", "", "define it with &name above, or quote text that begins with *"),
     ("mapping values are not allowed here", "a ': ' where no key can stand", "quote text that holds a colon"),
@@ -127,7 +127,6 @@ _SYNTAX: tuple[tuple[str, str, str], ...] = (
     ("found unknown escape character", "", "use single quotes where a backslash is meant"),
     ("expected <block end>", "this does not line up with what stands above", "check the indentation"),
     ("expected ',' or", "a ',' or a closing bracket is missing", "close the bracket, or quote the text"),
-    ("did not find expected", "", "check the indentation and the quotes"),
 )
 
 
@@ -147,7 +146,7 @@ def _syntax_error(error: MarkedYAMLError, file: str, text: str) -> SpecError:
     ours, hint = next(((ours, hint) for theirs, ours, hint in _SYNTAX if theirs in problem), ("", ""))
     line = text.split("\n")[mark.line] if mark else ""
     if _BRACES.search(line):
-        hint = TEMPLATE_HINT
+        ours, hint = "a template without quotes", TEMPLATE_HINT
     return SpecError([Problem(f"not valid YAML: {ours or problem}", _where(file, mark), hint)])
 
 

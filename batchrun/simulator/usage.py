@@ -13,8 +13,7 @@ from batchrun.model import Json
 from batchrun.simulator.catalog import Model
 
 IMAGE_TOKENS = 1_500
-PDF_TOKENS = 2_000  # a page
-_PDF_PAGE = 100_000  # bytes of base64 we take for a page
+PDF_BYTES_PER_TOKEN = 50  # of base64: 2,000 tokens for a page of 100 kB
 _ENVELOPE_TOKENS = 4
 
 
@@ -101,7 +100,7 @@ def _weight(block: Mapping[str, Any], raw: bytes) -> float:
         return len(raw)
     if block["type"] == "image":
         return IMAGE_TOKENS * 4
-    return PDF_TOKENS * 4 * math.ceil(len(raw) / _PDF_PAGE)
+    return len(raw) / PDF_BYTES_PER_TOKEN * 4
 
 
 def _mark(block: Mapping[str, Any]) -> str:
