@@ -80,7 +80,8 @@ def run(args: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code (README, "Exit codes")."""
     try:
         result = cli.main(args=args, prog_name="batchrun", standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # it may be closed
+            sys.stdout.flush()
         return int(result or 0)
     except click.exceptions.Exit as done:
         return done.exit_code
@@ -90,20 +91,31 @@ def run(args: Sequence[str] | None = None) -> int:
         error.show()
         return ExitCode.USAGE
     except BrokenPipeError:
-        # Whoever read us has enough. Python's own flush at exit must not complain again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_stdout()  # whoever read us has enough
         return 128 + 13
     except KeyboardInterrupt:
         return ExitCode.SIGINT
     except BatchrunError as error:
         _show(error)
         return 128 + error.signal if isinstance(error, Interrupted) else error.exit_code
+    except OSError as error:  # stdout on a full disk, a folder that went away: the world, not a bug
+        _drop_stdout()
+        what = f" {error.filename}" if error.filename else ""
+        click.echo(f"error: cannot read or write{what}: {error.strerror or error}", err=True)
+        return ExitCode.IO
     except Exception as error:
         from batchrun.crash import write_crash
 
         click.echo(f"error: a bug in batchrun: {type(error).__name__}", err=True)
-        click.echo(f"hint: {write_crash(error)} tells more; running it again is safe", err=True)
+        told = f"{path} tells more; " if (path := write_crash(error)) else ""
+        click.echo(f"hint: {told}running it again is safe", err=True)
         return ExitCode.BUG
+
+
+def _drop_stdout() -> None:
+    """Python's own flush at exit must not complain again."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _show(error: BatchrunError) -> None:

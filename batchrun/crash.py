@@ -14,15 +14,18 @@ _SECRETS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
 _KEY = re.compile(r"sk-ant-[A-Za-z0-9_-]+|(?i:bearer) \S+")
 
 
-def write_crash(error: BaseException) -> str:
-    """Write the crash file, readable by its owner only; its path."""
+def write_crash(error: BaseException) -> str | None:
+    """Write the crash file, readable by its owner only; its path, or None where there is no room for it."""
     text = "".join(traceback.format_exception(error))
     for name in _SECRETS:
         if secret := os.environ.get(name):
             text = text.replace(secret, f"<{name}>")
     text = _KEY.sub("<secret>", text)
     head = f"batchrun {__version__}, Python {platform.python_version()}, {platform.system()}\n\n"
-    handle, path = tempfile.mkstemp(prefix="batchrun-crash-", suffix=".txt")
-    with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as stream:
-        stream.write(head + text)
+    try:
+        handle, path = tempfile.mkstemp(prefix="batchrun-crash-", suffix=".txt")
+        with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as stream:
+            stream.write(head + text)
+    except OSError:
+        return None
     return path

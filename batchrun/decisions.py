@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchrun import events
-from batchrun.errors import Locked, UsageError
-from batchrun.jobs import Outcome, Shield, Target, allow_first_spend, look, opened, standing
+from batchrun.errors import Locked, NotFinished, UsageError
+from batchrun.guards import allow_first_spend, guard_output
+from batchrun.jobs import Outcome, Shield, Target, look, opened, standing
 from batchrun.providers.base import TryLater
 from batchrun.reshard import resend, retry_rows
 from batchrun.state import Phase, Shard
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
 def cancel_job(
     spec: Path, *, sandbox: bool = False, roots: Sequence[Path] = (), observer: Observer | None = None
 ) -> Outcome | None:
-    """Cancel every batch under way and send nothing more. None: another process runs the job, and was asked."""
+    """Cancel every batch under way and send nothing more. None: another process runs the job, and was asked.
+
+    Raises NotFinished when a batch could not be reached; the next run cancels it.
+    """
     from batchrun.spec import load
 
     job = load(spec, roots=roots).job
@@ -34,6 +38,12 @@ def cancel_job(
     try:
         with opened(spec, target=Target(sandbox), roots=roots, observer=observer) as engine:
             engine.cancel()
+            for shard in engine.state.shards:
+                if shard.phase is Phase.SUBMITTED and not shard.canceling:
+                    raise NotFinished(
+                        f"shard {shard.id} could not be canceled: {shard.detail}",
+                        hint="cancel it again; a run would cancel it, too",
+                    )
             return standing(engine.job, engine.state)
     except Locked:
         return None
@@ -50,11 +60,12 @@ def retry_job(
 ) -> Outcome:
     """Put everything that did not succeed into new shards, then run. Succeeded rows are left alone."""
     with opened(spec, target=Target(sandbox), roots=roots, observer=observer, shield=shield) as engine:
+        guard_output(engine)
         engine.prepare()
-        allow_first_spend(engine)
         engine.record(events.Reopened())
         fetched = [s for s in engine.state.shards if s.phase is Phase.FETCHED]
         engine.record(retry_rows(fetched, engine.job, engine.state, engine.store, every=True))
+        allow_first_spend(engine)
         engine.run(wait=wait)
         return standing(engine.job, engine.state)
 
@@ -105,6 +116,7 @@ def resubmit_shard(
     """Submit a held shard's requests again, although they may be paid for twice: the caller accepts that."""
     with opened(spec, target=Target(sandbox), roots=roots, observer=observer, shield=shield) as engine:
         shard = _undecided(engine, shard_id)
+        guard_output(engine)
         engine.record(resend(shard, engine.job, engine.state, engine.store, abandoned=True))
         engine.run(wait=wait)
         return standing(engine.job, engine.state)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol, assert_never
 
@@ -76,15 +77,13 @@ class Engine:
 
     def prepare(self) -> None:
         """Bring the expansion up to date. Raises DataError before anything is sent."""
-        wish = self.store.cancel_marker().exists()
+        self._heed_cancel_marker()  # before today's rows: it was about what was asked until now
         if not self.store.state_file.exists():
             self.store.save(self.state)
         expansion = self.state.expansion
         current = still_current(expansion, self.job) if expansion else None
         if current is None:
             found = prepare(self.job, self.state, self.store)
-            if wish:  # it was about what was asked before, and found nobody who ran it
-                self.store.cancel_marker().unlink(missing_ok=True)
             self.record(events.Prepared(found.expansion, found.shards))
         elif current != expansion:
             self.record(events.Refreshed(current))
@@ -98,24 +97,27 @@ class Engine:
         """Fetch what has ended; send nothing and wait for nothing. For when the input is gone or wrong:
         answers that are paid for must not wait for it."""
         self.state = lifecycle.wake(self.state)
-        while (action := next_action(self.state, self.policy, self._clock())) is not None:
+        while True:
+            # As if it were canceled: a canceled job sends nothing, and fetches all the same.
+            action = next_action(replace(self.state, canceled=True), self.policy, self._clock())
             if not isinstance(action, lifecycle.Fetch | lifecycle.Poll | lifecycle.Reconcile):
-                break  # these come first: nothing of the kind is left
+                return
             self._perform_all(action)
 
     def run(self, *, wait: bool) -> RunState:
         """Do all there is to do; with `wait`, also wait for it. Every event is saved as it happens."""
         self.state = lifecycle.wake(self.state)
-        self._heed_cancel_marker()
-        while (action := next_action(self.state, self.policy, self._clock())) is not None:
-            if isinstance(action, lifecycle.Wait):
-                if not wait:
-                    break
-                self._wait(action.until)
-                continue
-            self._perform_all(action)
+        while True:
             self._heed_cancel_marker()
-        return self.state
+            match next_action(self.state, self.policy, self._clock()):
+                case None:
+                    return self.state
+                case lifecycle.Wait(until):
+                    if not wait:
+                        return self.state
+                    self._wait(until)
+                case action:
+                    self._perform_all(action)
 
     def record(self, event: Event) -> None:
         """Apply, save, tell: in this order."""
@@ -190,7 +192,7 @@ class Engine:
             error.hint = f"shard {shard.id} was not submitted\n{error.hint}".strip()
             if not isinstance(error, TryLater) or not lifecycle.under_way(self.state):
                 raise
-            yield lifecycle.SubmitDeferred(shard.id, self._next_poll(error.after), str(error))
+            yield events.SubmitDeferred(shard.id, self._next_poll(error.after), str(error))
             return
         yield events.SubmitStarted(
             shard.id,
@@ -281,8 +283,8 @@ class Engine:
             files.settle(part, self.store.results(shard.id))
             yield events.Fetched(shard.id, tally)
 
-    def _unseen(self, shard: Shard, after: float | None) -> events.Unseen:
-        return events.Unseen(shard.id, self._clock(), self._next_poll(after))
+    def _unseen(self, shard: Shard, error: TryLater) -> events.Unseen:
+        return events.Unseen(shard.id, self._clock(), self._next_poll(error.after), str(error))
 
     def _next_poll(self, hint: float | None) -> float:
         """The server's hint is a minimum (batches-api §1.2)."""

@@ -12,8 +12,8 @@ from batchrun.state import Collected, Expansion, Intent, Reason, Shard
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Rows were expanded anew: shards that were never created give way to these. A cancellation stands,
-    unless the spec was edited: new rows are no wish to go on, a new spec is."""
+    """Rows were expanded anew: shards that were never created give way to these. Something else is asked now,
+    so an earlier cancellation is over."""
 
     expansion: Expansion
     shards: tuple[Shard, ...]
@@ -105,6 +105,7 @@ class Unseen:
     shard_id: str
     at: float
     due: float
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from typing import NamedTuple, cast
 import orjson
 
 from batchrun import params as rules
-from batchrun.errors import BatchrunError, DataError
+from batchrun.errors import BatchrunError, DataError, MissingInput
 from batchrun.model import FromFile, FromRow, Job, Json, Node, Row, Template
 from batchrun.template import Values, compile_template, to_text, undefined
 
@@ -64,7 +64,7 @@ def canonical(value: Json) -> Json:
 
 
 def expand(rows: Iterable[Row], job: Job, read_file: ReadFile) -> Iterator[tuple[Row, list[Request]]]:
-    """Each row with its requests, one a sample. Raises DataError naming the row."""
+    """Each row with its requests, one a sample. Raises DataError or MissingInput naming the row."""
     render = _ready_made if job.request is None else _Renderer(job.request, read_file)
     every_row = job.request is None or _depends_on_row(job.request)
     facts: Facts | None = None
@@ -73,15 +73,15 @@ def expand(rows: Iterable[Row], job: Job, read_file: ReadFile) -> Iterator[tuple
             params, media = render(row.values)
             if every_row or facts is None:
                 facts = _checked(params, job)
-        except (DataError, orjson.JSONEncodeError) as error:
+        except (DataError, MissingInput, orjson.JSONEncodeError, RecursionError) as error:
             raise _at_row(error, row) from None
         found = facts if every_row else facts._replace(media=media)
         yield row, [Request(key_of(params, sample), params, *found) for sample in range(1, job.samples + 1)]
 
 
 def parts_of(job: Job) -> dict[str, str]:
-    """A digest of each top-level key of the request as written, whatever line it stands on."""
-    return {k: _digest(_plain(v)) for k, v in (job.request or {}).items()}
+    """A digest of each top-level key of the request as written, whatever lines it stands on."""
+    return {k: _digest(canonical(_plain(v))) for k, v in (job.request or {}).items()}
 
 
 def _digest(value: object) -> str:
@@ -97,7 +97,7 @@ def settings_of(job: Job) -> str:
     return _digest([parts_of(job), source, output, limits, job.samples, job.betas, job.api_version])
 
 
-def _plain(node: Node) -> object:
+def _plain(node: Node) -> Json:
     match node:
         case Template():
             return node.source
@@ -141,10 +141,10 @@ def media_in(value: object) -> int:
     return sum(map(media_in, value)) if isinstance(value, list) else 0
 
 
-def _at_row(error: Exception, row: Row) -> DataError:
+def _at_row(error: Exception, row: Row) -> BatchrunError:
     place = f"row {row.number}" + (f" ({row.where})" if row.where else "")
     if isinstance(error, BatchrunError):
-        return DataError(f"{place}: {error}", where=error.where, hint=error.hint)
+        return type(error)(f"{place}: {error}", where=error.where, hint=error.hint)
     return DataError(f"{place}: a value cannot be written as JSON: {error}")
 
 
@@ -181,7 +181,7 @@ class _Renderer:
             case Template():
                 return self._text(node)
             case FromRow():
-                return self._hole(_value_of(node))
+                return self._hole(_value_of(node, ordered=ordered))
             case FromFile():
                 self._media.append(len(self._holes))
                 return self._hole(self._file(node))
@@ -233,11 +233,12 @@ def _column(name: str, template: Template) -> Hole:
     return hole
 
 
-def _value_of(node: FromRow) -> Hole:
+def _value_of(node: FromRow, *, ordered: bool) -> Hole:
     def hole(values: Values) -> bytes:
         try:
-            return orjson.dumps(canonical(values[node.column]))
+            value = values[node.column]
         except KeyError:
             raise undefined(node.column, values, Template(node.column, node.place)) from None
+        return orjson.dumps(value if ordered else canonical(value))
 
     return hole

@@ -75,7 +75,8 @@ class Faults:
     def excuse(self, steps: Steps) -> None:
         """What stands (or should stand) at `steps` follows from a fault already told."""
         self._broken.add(steps)
-        self._broken_in.setdefault(steps[:-1], set()).add(str(steps[-1]) if steps else "")
+        if steps:
+            self._broken_in.setdefault(steps[:-1], set()).add(str(steps[-1]))
 
     def excuse_missing(self, steps: Steps) -> None:
         """The mapping at `steps` has keys that could not be read: what seems to be missing may be there."""
@@ -104,7 +105,11 @@ class Faults:
             raise SpecError(self.problems(self.errors))
 
     def problems(self, faults: set[Fault]) -> tuple[Problem, ...]:
-        return tuple(Problem(f.message, str(self.place(f.mark)), f.hint, f.field) for f in sorted(faults))
+        """In file order. What stands behind several aliases is told once."""
+        found: dict[tuple[Mark, str], Fault] = {}
+        for fault in sorted(faults):
+            found.setdefault((fault.mark, fault.message), fault)
+        return tuple(Problem(f.message, str(self.place(f.mark)), f.hint, f.field) for f in found.values())
 
     def _add(self, steps: Steps, fault: Fault, warning: bool) -> None:
         if warning:

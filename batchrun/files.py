@@ -37,14 +37,28 @@ def disk_error(error: OSError, path: Path, doing: str) -> DiskError:
 
 def make_private_dir(path: Path) -> None:
     """Create `path` and its missing parents, readable by the owner only whatever the umask."""
-    missing = [p for p in (path, *path.parents) if not p.exists()]
     try:
+        missing = [p for p in (path, *path.parents) if not p.exists()]
         for folder in reversed(missing):
             folder.mkdir(mode=PRIVATE_DIR, exist_ok=True)
             folder.chmod(PRIVATE_DIR)
             sync_dir(folder.parent)
     except OSError as error:
-        raise CannotCreate(f"cannot create the folder {path}: {error.strerror}") from error
+        raise _cannot_create(error, path, f"the folder {path}") from error
+
+
+def _cannot_create(error: OSError, path: Path, what: str) -> CannotCreate | DiskError:
+    """A full disk is a full disk, also where it shows on the first write."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+        return disk_error(error, path, "write")
+    return CannotCreate(f"cannot create {what}: {error.strerror}")
+
+
+def shown(path: Path) -> str:
+    """`path` as people read it: seen from the current folder when it lies below."""
+    with suppress(OSError, ValueError):
+        return str(path.relative_to(Path.cwd()))
+    return str(path)
 
 
 def sync_dir(folder: Path) -> None:
@@ -69,7 +83,7 @@ def replacing(path: Path, *, mode: int | None = PRIVATE_FILE) -> Iterator[Binary
         part.unlink(missing_ok=True)
         handle = os.open(part, flags, 0o666 if mode is None else mode)
     except OSError as error:
-        raise CannotCreate(f"cannot create {path}: {error.strerror}") from error
+        raise _cannot_create(error, path, str(path)) from error
     try:
         with os.fdopen(handle, "wb", buffering=CHUNK) as stream:
             if mode is not None:
@@ -79,11 +93,11 @@ def replacing(path: Path, *, mode: int | None = PRIVATE_FILE) -> Iterator[Binary
             os.fsync(stream.fileno())
         part.replace(path)
         sync_dir(path.parent)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise disk_error(error, path, "write") from error
-    except BaseException:
-        part.unlink(missing_ok=True)
+    except BaseException as error:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise disk_error(error, path, "write") from error
         raise
 
 
@@ -126,12 +140,18 @@ def digest(path: Path) -> str:
 
 def file_fact(path: Path) -> FileFact:
     """What a whole reading of `path` shows."""
-    stat = path.stat()
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise disk_error(error, path, "read") from error
     return FileFact(str(path), stat.st_size, stat.st_mtime_ns, digest(path))
 
 
 def lines(path: Path) -> Iterator[bytes]:
     """The lines of a JSONL file without their LF; split on LF bytes only (batches-api §9, #1778)."""
-    with path.open("rb", buffering=CHUNK) as stream:
-        for line in stream:
-            yield line[:-1] if line.endswith(b"\n") else line
+    try:
+        with path.open("rb", buffering=CHUNK) as stream:
+            for line in stream:
+                yield line[:-1] if line.endswith(b"\n") else line
+    except OSError as error:
+        raise disk_error(error, path, "read") from error

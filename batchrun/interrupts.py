@@ -26,7 +26,9 @@ class Interrupts:
 
     def __enter__(self) -> Interrupts:
         try:
-            self._before = {s: signal.signal(s, self._on_signal) for s in SIGNALS}
+            # What nohup, or a shell that put us in the background, has us ignore stays ignored.
+            heard = [s for s in SIGNALS if signal.getsignal(s) is not signal.SIG_IGN]
+            self._before = {s: signal.signal(s, self._on_signal) for s in heard}
             self._before[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._on_alarm)
         except ValueError:  # not the main thread: signals are someone else's
             self._before = {}

@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from batchrun import lifecycle
-from batchrun.errors import CannotCreate, ConfigError, ExitCode, NeedsPerson
+from batchrun.errors import ApiError, CannotCreate, ConfigError, DataError, ExitCode, MissingInput
 from batchrun.events import Event
-from batchrun.files import digest
+from batchrun.guards import SANDBOX_ORIGIN, Consent, allow_first_spend, check_identity, guard_output, make_way
 from batchrun.lifecycle import Verdict
-from batchrun.model import FileFact, Job, Timing
+from batchrun.model import Job, Timing
 from batchrun.prepare import unchanged, untouched
 from batchrun.report import StatusReport
-from batchrun.state import Phase, RunState
+from batchrun.state import Collected, Phase, RunState
 from batchrun.status import command_for, status_report
 from batchrun.store import Store, runs_folder
 
@@ -28,13 +28,11 @@ if TYPE_CHECKING:
     from batchrun.engine import Engine, Observer
     from batchrun.providers.base import Provider
 
-SANDBOX_ORIGIN = "sandbox"
 DEFAULT_ORIGIN = "https://api.anthropic.com"
 SANDBOX_SECONDS = 1.0
 """How long a sandbox batch takes, and how often it is asked: long enough to be seen."""
 
 
-Consent: TypeAlias = Callable[[RunState], bool]
 Shield: TypeAlias = Callable[[], AbstractContextManager[None]]
 
 
@@ -49,7 +47,7 @@ class Outcome:
     state: RunState
     policy: lifecycle.Policy
     changed: bool = True
-    """False when there was nothing to do."""
+    """False when the answer was there already."""
 
     def report(self, spec: str, *, now: float, sandbox: bool = False) -> StatusReport:
         """The same as a report. `spec` is the path to show in commands, `now` seconds since the epoch."""
@@ -66,7 +64,7 @@ class Outcome:
 class Silent:
     """An observer that keeps quiet."""
 
-    def event(self, event: Event, state: RunState) -> None:
+    def event(self, event: Event, before: RunState, state: RunState) -> None:
         """Hear of an event."""
 
     def waiting(self, until: float, state: RunState) -> None:
@@ -110,11 +108,24 @@ def run_job(
     if done := finished(path, sandbox=sandbox, roots=roots):
         return done
     with opened(path, target=target, roots=roots, observer=observer, shield=shield) as engine:
-        guard_output(engine, overwrite=overwrite)
-        engine.prepare()
+        before = engine.state.collected
+        try:
+            guard_output(engine, overwrite=overwrite)
+            engine.prepare()
+        except (CannotCreate, DataError, MissingInput):
+            _rescue(engine)
+            raise
         allow_first_spend(engine, consent)
+        make_way(engine)
         engine.run(wait=wait)
-        return standing(engine.job, engine.state)
+        return standing(engine.job, engine.state, before)
+
+
+def _rescue(engine: Engine) -> None:
+    """Fetch what is paid for and has ended, although the job cannot go on."""
+    if lifecycle.under_way(engine.state):
+        with suppress(ApiError, ConfigError):  # what keeps the job from going on is told, and enough
+            engine.rescue()
 
 
 def look(spec: Path, *, sandbox: bool = False, roots: Sequence[Path] = ()) -> Outcome:
@@ -126,7 +137,8 @@ def look(spec: Path, *, sandbox: bool = False, roots: Sequence[Path] = ()) -> Ou
     return standing(job, state or RunState(job.name, job.spec.name, "anthropic", target.origin))
 
 
-def standing(job: Job, state: RunState) -> Outcome:
+def standing(job: Job, state: RunState, before: Collected | None = None) -> Outcome:
+    """How the job stands now; `before` is what had been collected when the run began."""
     policy = lifecycle.policy_of(job)
     return Outcome(
         job=job.name,
@@ -135,23 +147,8 @@ def standing(job: Job, state: RunState) -> Outcome:
         output=job.output.path,
         state=state,
         policy=policy,
+        changed=state.collected is None or state.collected is not before,
     )
-
-
-def allow_first_spend(engine: Engine, consent: Consent | None = None) -> None:
-    """Raise NeedsPerson when this is a first spend that neither a budget nor a person allows."""
-    state = engine.state
-    if _in_sandbox(engine) or engine.policy.max_cost_usd is not None or state.canceled:
-        return
-    if any(s.batch or s.intent for s in state.shards) or all(
-        s.phase is not Phase.PLANNED for s in state.shards
-    ):
-        return
-    if not (consent and consent(state)):
-        raise NeedsPerson(
-            "the spec sets no budget, and this would be the job's first spend; nothing was submitted",
-            hint="set limits.max_cost_usd, or allow it with --yes; batchrun plan shows the cost",
-        )
 
 
 @contextmanager
@@ -174,7 +171,7 @@ def opened(
     with store.locked(), connection(job, target) as connect:
         observer = observer or Silent()
         engine = Engine(job, store, connect, observer, origin=target.origin, shield=shield)
-        _check_identity(engine, target)
+        check_identity(engine, target.origin)
         yield engine
 
 
@@ -183,16 +180,14 @@ def finished(spec: Path, *, sandbox: bool = False, roots: Sequence[Path] = ()) -
 
     Reads the state and the files' times, nothing else: make and cron ask this thousands of times a day.
     """
-    spec = spec.absolute()
-    for folder in _folders_of(spec, sandbox=sandbox):
-        store = Store(spec.parent, folder, sandbox=sandbox)
-        state = store.load()
-        if state is None or state.spec != spec.name or state.expansion is None or state.collected is None:
+    root = spec.absolute().parent.resolve()
+    for state in _states_of(spec, root, sandbox=sandbox):
+        if state.spec != spec.name or state.expansion is None or state.collected is None:
             continue
         settled = all(s.phase is Phase.FETCHED or lifecycle.settled(s, state) for s in state.shards)
-        output = Path(spec.parent, state.collected.output.path)
-        if settled and unchanged(state.collected.output, spec.parent):
-            if not untouched(state.expansion, spec.parent, tuple(roots), spec):
+        output = Path(root, state.collected.output.path)
+        if settled and unchanged(state.collected.output, root):
+            if not untouched(state.expansion, root, tuple(roots), spec):
                 return None
             code = ExitCode.OK if state.collected.all_succeeded else ExitCode.ROWS_FAILED
             return Outcome(
@@ -201,91 +196,45 @@ def finished(spec: Path, *, sandbox: bool = False, roots: Sequence[Path] = ()) -
     return None
 
 
-def _folders_of(spec: Path, *, sandbox: bool) -> list[str]:
-    """The run directories that may be this spec's: the one of its stem, then those that name it."""
-    runs = runs_folder(spec.parent, sandbox=sandbox)
-    if (runs / spec.stem / "state.json").exists():
-        return [spec.stem]
-    try:
-        return [p.name for p in runs.iterdir() if (p / "state.json").exists()]
-    except OSError:
-        return []
+def _states_of(spec: Path, root: Path, *, sandbox: bool) -> Iterator[RunState]:
+    """The states that may be this spec's: that of its stem, else all of the folder that can be read.
 
-
-def guard_output(engine: Engine, *, overwrite: bool = False) -> None:
-    """Refuse to replace a file that this job did not write. Raises CannotCreate; nothing was submitted."""
-    path, state = engine.job.output.path, engine.state
-    if overwrite or state.writing or not path.exists() or _is(path, state.written, engine.job.root):
-        return
-    other = Store(engine.job.root, engine.job.name, sandbox=not _in_sandbox(engine)).load()
-    if other and _is(path, other.written, engine.job.root):
-        if not _in_sandbox(engine):
-            return  # a rehearsal's file gives way to the real answer
-        raise CannotCreate(
-            f"{path} holds real answers; a sandbox run would replace them",
-            hint="move the file away, or name another output in the spec",
-        )
-    what = "was changed since batchrun wrote it" if state.written else "exists, and batchrun did not write it"
-    raise CannotCreate(
-        f"{path} {what}; nothing was submitted", hint="move it away, or replace it with --overwrite"
-    )
-
-
-def _is(path: Path, fact: FileFact | None, root: Path) -> bool:
-    return fact is not None and (unchanged(fact, root) or digest(path) == fact.sha256)
-
-
-def _in_sandbox(engine: Engine) -> bool:
-    return engine.state.origin == SANDBOX_ORIGIN
-
-
-def _check_identity(engine: Engine, target: Target) -> None:
-    """One run directory belongs to one spec and one API."""
-    state, job = engine.state, engine.job
-    if state.origin != target.origin:
-        if any(s.batch or s.intent for s in state.shards):
-            raise ConfigError(
-                f"the job's batches are at {state.origin}, but ANTHROPIC_BASE_URL leads to {target.origin}",
-                hint="run it with the base URL it was started with, or copy the spec to a folder of its own",
-            )
-        engine.state = replace(state, origin=target.origin)
-    if state.spec != job.spec.name:
-        if (job.root / state.spec).exists():
-            raise ConfigError(
-                f"{job.spec.name} and {state.spec} both call their job '{job.name}'",
-                hint="give one of them another name: key",
-            )
-        engine.state = replace(engine.state, spec=job.spec.name)
+    Raises ConfigError when the first is damaged.
+    """
+    store = Store(root, spec.stem, sandbox=sandbox)
+    if own := store.load():
+        yield own
+    else:
+        yield from store.others()
 
 
 @contextmanager
 def connection(job: Job, target: Target) -> Iterator[Callable[[], Provider]]:
-    """What connects to the API when it is first needed; the sandbox's server ends with the block."""
+    """What connects to the API when it is first needed; connection and sandbox end with the block."""
     from batchrun.providers import connect
 
-    if not target.sandbox:
-        yield lambda: connect("anthropic", os.environ if target.environ is None else target.environ)
-        return
+    with ExitStack() as open_:
+
+        def start() -> Provider:
+            environ = os.environ if target.environ is None else target.environ
+            if target.sandbox:
+                environ = open_.enter_context(_sandbox(job))
+            provider = connect("anthropic", environ)
+            open_.callback(provider.close)
+            return provider
+
+        yield start
+
+
+@contextmanager
+def _sandbox(job: Job) -> Iterator[Mapping[str, str]]:
+    """A running simulator, as the environment that leads to it."""
     from batchrun.simulator import Options, Simulator
 
-    server = Simulator(
-        runs_folder(job.root, sandbox=True) / "@server",
-        options=Options(process_seconds=SANDBOX_SECONDS, cancel_seconds=SANDBOX_SECONDS, retry_after=None),
-    )
-    started = False
-
-    def start() -> Provider:
-        nonlocal started
-        if not started:
-            server.start()
-            started = True
-        return connect("anthropic", {"ANTHROPIC_BASE_URL": server.url, "ANTHROPIC_API_KEY": SANDBOX_ORIGIN})
-
-    try:
-        yield start
-    finally:
-        if started:
-            server.stop()
+    seconds = SANDBOX_SECONDS
+    options = Options(process_seconds=seconds, cancel_seconds=seconds, retry_after=None)
+    with Simulator(runs_folder(job.root, sandbox=True) / "@server", options=options) as server:
+        yield {"ANTHROPIC_BASE_URL": server.url, "ANTHROPIC_API_KEY": SANDBOX_ORIGIN}
 
 
 def _hurried(job: Job) -> Timing:

@@ -50,6 +50,9 @@ from batchrun.state import Intent, Phase, Reason, RunState, SentBatch, Shard
 
 FETCH_TRIES = 5
 DAY = 86_400.0
+RETENTION = 29 * DAY
+"""How long results can be fetched, from the batch's creation (batches-api §2.6)."""
+
 RETRYABLE = frozenset({"api_error", "overloaded_error", "rate_limit_error", "timeout_error"})
 """Errors of a row that sending it again may cure (batches-api §3.5)."""
 
@@ -287,11 +290,7 @@ def apply(state: RunState, event: Event) -> RunState:
     match event:
         case Prepared(expansion, shards):
             kept = tuple(replace(s, retried=False) for s in state.shards if not never_created(s))
-            edited = state.expansion is None or state.expansion.settings != expansion.settings
-            canceled = state.canceled and not edited
-            return replace(
-                state, expansion=expansion, shards=kept + shards, collected=None, canceled=canceled
-            )
+            return replace(state, expansion=expansion, shards=kept + shards, collected=None, canceled=False)
         case Refreshed(expansion):
             return replace(state, expansion=expansion)
         case OutputGone():
@@ -328,14 +327,12 @@ def _apply_to_shard(state: RunState, event: ShardEvent) -> RunState:
         case SubmitStarted(shard_id, intent):
             return _update(state, shard_id, phase=Phase.SUBMITTING, intent=intent, detail="", due=0.0)
         case SubmitAccepted(shard_id, batch, due):
-            sent = _sent(batch)
-            return _update(
-                state, shard_id, phase=Phase.SUBMITTED, batch=sent, due=due, stuck_since=0.0, detail=""
-            )
+            state = _update(state, shard_id, due=due, stuck_since=0.0, detail="")
+            return _update(state, shard_id, phase=Phase.SUBMITTED, batch=_sent(batch))
         case SubmitDeferred(shard_id, due, detail):
             since = shard.stuck_since or due
-            changes = {"phase": Phase.PLANNED, "intent": None, "due": due, "stuck_since": since}
-            return _update(state, shard_id, detail=detail, **changes)
+            state = _update(state, shard_id, due=due, stuck_since=since, detail=detail)
+            return _update(state, shard_id, phase=Phase.PLANNED, intent=None)
         case SubmitRefused(shard_id, reason, detail):
             return _update(state, shard_id, phase=Phase.REFUSED, intent=None, reason=reason, detail=detail)
         case SubmitUnknown(shard_id, detail):
@@ -348,8 +345,8 @@ def _apply_to_shard(state: RunState, event: ShardEvent) -> RunState:
             return _update(state, shard_id, phase=Phase.HELD, reason=reason, detail=detail)
         case Polled():
             return _polled(state, shard, event)
-        case Unseen(shard_id, at, due):
-            return _update(state, shard_id, due=due, stuck_since=shard.stuck_since or at)
+        case Unseen():
+            return _unseen(state, shard, event)
         case Fetched(shard_id, tally):
             proven = replace(shard.batch, provisional=False) if shard.batch else None
             state = _update(state, shard_id, phase=Phase.FETCHED, tally=tally, batch=proven, detail="")
@@ -414,6 +411,15 @@ def _listed(state: RunState, shard: Shard, event: Listed) -> RunState:
             return _update(state, shard.id, phase=Phase.HELD, reason=Reason.SEVERAL, candidates=ids)
 
 
+def _unseen(state: RunState, shard: Shard, event: Unseen) -> RunState:
+    """Look again later, for as long as there can be results."""
+    if shard.batch and event.at > shard.batch.created_at.timestamp() + RETENTION:
+        detail = "the API keeps results for 29 days, and these are older"
+        return _update(state, shard.id, phase=Phase.HELD, reason=Reason.RESULTS, detail=detail)
+    since = shard.stuck_since or event.at
+    return _update(state, shard.id, due=event.due, stuck_since=since, detail=event.detail)
+
+
 def _adopted(state: RunState, shard: Shard, batch: Batch) -> RunState:
     """The batch is taken for the shard's until its results prove or disprove it."""
     sent = replace(_sent(batch), provisional=True)
@@ -427,8 +433,8 @@ def _polled(state: RunState, shard: Shard, event: Polled) -> RunState:
         return state
     sent = replace(_sent(event.batch), provisional=shard.batch.provisional)
     if not event.batch.ended:
-        return _update(state, shard.id, batch=sent, due=event.due, stuck_since=0.0)
-    state = _update(state, shard.id, batch=sent, due=0.0, stuck_since=0.0, phase=Phase.ENDED)
+        return _update(state, shard.id, batch=sent, due=event.due, stuck_since=0.0, detail="")
+    state = _update(state, shard.id, batch=sent, due=0.0, stuck_since=0.0, phase=Phase.ENDED, detail="")
     drained = tuple(replace(s, due=0.0) if s.phase is Phase.PLANNED else s for s in state.shards)
     return replace(state, shards=drained)
 

@@ -11,7 +11,7 @@ from batchrun.estimate import Estimate
 from batchrun.model import Job, Json
 from batchrun.prepare import Prepared, survey
 from batchrun.report import ExactSample, PlannedShard, PlanReport
-from batchrun.state import Expansion, RunState
+from batchrun.state import RunState
 from batchrun.store import Store
 
 CountTokens = Callable[[Mapping[str, Json]], int]
@@ -31,7 +31,6 @@ def plan(
     counted = None
     if exact and count_tokens is not None and found.sample:
         counted = ExactSample(len(found.sample), sum(count_tokens(orjson.loads(p)) for p in found.sample))
-    last = state.expansion if state else None
     again = _rows_to_retry(state, job) if state else 0
     retries = (f"{again:,} failed rows are worth another attempt, which comes on top",) if again else ()
     return PlanReport(
@@ -41,7 +40,7 @@ def plan(
         duplicates=found.duplicates,
         new=found.new,
         reused=found.reused,
-        reasons=tuple(_why_new(last, found)) if found.new else (),
+        reasons=tuple(_why_new(state, found)) if found.new else (),
         shards=tuple(PlannedShard(s.id, s.requests, s.bytes) for s in found.shards),
         estimate=sum((s.estimate for s in found.shards), Estimate()),
         exact=counted,
@@ -52,11 +51,13 @@ def plan(
     )
 
 
-def _why_new(last: Expansion | None, found: Prepared) -> list[str]:
+def _why_new(state: RunState | None, found: Prepared) -> list[str]:
     """Why the new requests are new, the widest cause first."""
-    if last is None:
+    last, now = state.expansion if state else None, found.expansion
+    if state is None or last is None:
         return ["the job was never run"]
-    now = found.expansion
+    if not any(shard.batch or shard.intent for shard in state.shards):
+        return ["nothing was submitted yet"]
     edited = sorted(k for k in now.parts.keys() | last.parts.keys() if now.parts.get(k) != last.parts.get(k))
     reasons = []
     if edited:

@@ -63,7 +63,7 @@ class Cutter:
         limits = self._job.limits
         if size - 1 + len(HEAD) + len(TAIL) > limits.batch_bytes:
             raise DataError(
-                f"{where}: the request takes {size:,} bytes; a whole batch may take {limits.batch_bytes:,}",
+                f"{where or 'a row'}: the request takes {size:,} bytes; a whole batch may take {limits.batch_bytes:,}",
                 hint="shorten the row, or put large files into the Files API and name them by file_id",
             )
         if self._count and (self._count >= limits.batch_requests or self._bytes + size > limits.batch_bytes):

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from datetime import timedelta
 
 from batchrun import lifecycle
 from batchrun.lifecycle import Policy, Verdict
 from batchrun.report import Need, ShardStatus, StatusReport
-from batchrun.state import Phase, Reason, RunState, Shard
+from batchrun.state import Phase, Reason, RunState, SentBatch, Shard
 from batchrun.units import format_duration, format_usd
-
-RETENTION = timedelta(days=29).total_seconds()
-"""How long results can be fetched, from the batch's creation (batches-api §2.6)."""
 
 _GONE = (Reason.REPLACED, Reason.ABANDONED, Reason.LOST)
 
@@ -71,7 +67,7 @@ def _shard(shard: Shard, now: float) -> ShardStatus:
         counts=batch.request_counts if batch else None,
         age=now - batch.created_at.timestamp() if batch else None,
         ends_in=batch.expires_at.timestamp() - now if batch and running else None,
-        kept_for=batch.created_at.timestamp() + RETENTION - now if batch and waiting else None,
+        kept_for=batch.created_at.timestamp() + lifecycle.RETENTION - now if batch and waiting else None,
         detail=shard.detail,
     )
 
@@ -82,12 +78,13 @@ def _shard(shard: Shard, now: float) -> ShardStatus:
 def needs(state: RunState, policy: Policy, command: str, now: float) -> tuple[Need, ...]:
     """The decisions a job waits for, and what should be known in time, each with its commands."""
     found = [_held(s, command) for s in state.shards if s.phase is Phase.HELD]
-    found += [_rejected(s, command) for s in state.shards if s.reason is Reason.REJECTED]
+    if not state.canceled:
+        found += [_rejected(s, command) for s in state.shards if s.reason is Reason.REJECTED]
     if lifecycle.verdict(state, policy) is Verdict.OVER_BUDGET:
-        found.append(Need(_over_budget(state, policy), (command.format("plan"),)))
+        found.append(_over_budget(state, policy, command))
     for shard in state.shards:
         if shard.batch and shard.phase in (Phase.SUBMITTED, Phase.ENDED):
-            found += _late(shard, shard.batch.id, policy, command, now)
+            found += _late(shard, shard.batch, policy, command, now)
     return tuple(found)
 
 
@@ -128,7 +125,7 @@ def _rejected(shard: Shard, command: str) -> Need:
     )
 
 
-def _over_budget(state: RunState, policy: Policy) -> str:
+def _over_budget(state: RunState, policy: Policy, command: str) -> Need:
     limit = format_usd(policy.max_cost_usd or 0.0)
     if any(s.phase is Phase.PLANNED and s.estimate.cost_high is None for s in state.shards):
         reason = f"the price of a model is unknown, so the budget of {limit} cannot be held"
@@ -139,18 +136,17 @@ def _over_budget(state: RunState, policy: Policy) -> str:
         if at_stake := lifecycle.at_stake(state):
             reason += f", up to {format_usd(at_stake)} is under way"
         reason += f"; the budget is {limit}"
-    return f"{reason}. Nothing was submitted. Raise limits.max_cost_usd, or ask for less:"
+    reason += ". Nothing was submitted. Raise limits.max_cost_usd, or ask for less"
+    if any(s.tally for s in state.shards):
+        return Need(
+            f"{reason}; or write the answers there are:", (command.format("plan"), command.format("cancel"))
+        )
+    return Need(f"{reason}:", (command.format("plan"),))
 
 
-def _late(shard: Shard, batch_id: str, policy: Policy, command: str, now: float) -> list[Need]:
-    assert shard.batch is not None
-    age = now - shard.batch.created_at.timestamp()
-    if lifecycle.overdue(shard, policy, now):
-        return [
-            Need(
-                f"{batch_id} has not ended after {format_duration(age)}; the API ends a batch within 24 h."
-                " Look once more:",
-                (command.format("run"),),
-            )
-        ]
-    return []
+def _late(shard: Shard, batch: SentBatch, policy: Policy, command: str, now: float) -> list[Need]:
+    if not lifecycle.overdue(shard, policy, now):
+        return []
+    age = format_duration(now - batch.created_at.timestamp())
+    words = f"{batch.id} has not ended after {age}; the API ends a batch within 24 h. Look once more:"
+    return [Need(words, (command.format("run"),))]

@@ -89,8 +89,7 @@ class Store:
     def locked(self) -> Iterator[None]:
         """Hold the job for this process. Raises Locked at once when another one has it."""
         for folder in (self.folder, *(self.folder / n for n in ("shards", "results", "rows"))):
-            if not folder.is_dir():
-                files.make_private_dir(folder)
+            files.make_private_dir(folder)
         path = self.folder / "lock"
         try:
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, files.PRIVATE_FILE)
@@ -143,22 +142,23 @@ class Store:
         files.sweep_parts(self.state_file)
         keep = {f"{s.id}.jsonl" for s in current.shards}
         rows = current.expansion.rows_file if current.expansion else ""
-        for folder, wanted in (("shards", keep), ("rows", {rows})):
-            for path in (self.folder / folder).iterdir():
-                if path.name not in wanted:
-                    with suppress(OSError):
-                        path.unlink()
+        with suppress(OSError):  # what stays behind does no harm
+            left = [p for p in (self.folder / "shards").iterdir() if p.name not in keep]
+            left += [p for p in (self.folder / "rows").iterdir() if p.name != rows]
+            for path in left:
+                path.unlink()
+
+    def others(self) -> Iterator[RunState]:
+        """The states of the other jobs of this folder, as far as they can be read."""
+        for path in sorted(self.folder.parent.glob("*/state.json")):
+            if path != self.state_file:
+                with suppress(OSError, BatchrunError):
+                    yield state.loads(path.read_bytes(), where=str(path))
 
     def owned_elsewhere(self) -> frozenset[str]:
         """The batches that other jobs of this folder own (design §4, reconciling)."""
-        owned: set[str] = set()
-        for path in self.folder.parent.glob("*/state.json"):
-            if path == self.state_file:
-                continue
-            with suppress(OSError, BatchrunError):
-                other = state.loads(path.read_bytes(), where=str(path))
-                owned.update(s.batch.id for s in other.shards if s.batch and not s.batch.provisional)
-        return frozenset(owned)
+        batches = [s.batch for other in self.others() for s in other.shards]
+        return frozenset(b.id for b in batches if b and not b.provisional)
 
 
 def _holder(stream: BinaryIO) -> str:

@@ -12,7 +12,7 @@ _BYTES: dict[str, int] = {
     **{f"{prefix}ib": 1024**power for power, prefix in enumerate("kmgt", start=1)},
 }
 
-_PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]+)")
+_PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]+)", re.ASCII)
 _DURATION_HELP = "write it like 90s, 15m, 25h or 1h30m"
 _SIZE_HELP = "write it like 500kB, 240MB or 200MiB"
 

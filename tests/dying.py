@@ -24,7 +24,7 @@ def effect_of(event: str, args: tuple[Any, ...]) -> str | None:
     match event, args:
         case "open", (str(path), _, int(flags)) if flags & WRITING:
             verb = "sync" if flags & os.O_DIRECTORY else "open"
-        case ("os.rename" | "os.remove" | "os.mkdir"), (str(path), *_):
+        case (("os.rename" | "os.remove" | "os.mkdir"), (str(path), *_)):
             verb = event.removeprefix("os.")
         case "http.client.send", (_, bytes(data)):
             return f"send {data[:80].partition(b' HTTP')[0].decode(errors='replace')}"

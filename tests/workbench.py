@@ -1,9 +1,9 @@
 """A bench for end-to-end tests: files in a folder, the API on loopback, the command line as a process.
 
-    bench = Bench(tmp_path, make_simulator)
-    bench.serve()
-    bench.job(rows=3)
-    ran = bench.run("run", code=0)
+bench = Bench(tmp_path, make_simulator)
+bench.serve()
+bench.job(rows=3)
+ran = bench.run("run", code=0)
 """
 
 from __future__ import annotations
@@ -153,9 +153,7 @@ class Bench:
         process = self.start(*args, driver=driver, **env)
         return self.finish(process, code=code)
 
-    def start(
-        self, *args: str, driver: Sequence[str] = (), **env: str
-    ) -> subprocess.Popen[str]:
+    def start(self, *args: str, driver: Sequence[str] = (), **env: str) -> subprocess.Popen[str]:
         """Start `batchrun args…`, or the same under a `driver`: what stands in place of `-m batchrun`."""
         return subprocess.Popen(
             [sys.executable, *(driver or ("-m", "batchrun")), *args],
@@ -196,10 +194,7 @@ class Bench:
 
 def stable(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Output records without what differs from run to run: the batch's id and the nonce."""
-    return [
-        {**r, "batch_id": None, "custom_id": str(r["custom_id"]).partition("-")[0]}
-        for r in records
-    ]
+    return [{**r, "batch_id": None, "custom_id": str(r["custom_id"]).partition("-")[0]} for r in records]
 
 
 def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

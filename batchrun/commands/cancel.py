@@ -24,11 +24,19 @@ def command(spec: Path, sandbox: bool, roots: tuple[Path, ...], as_json: bool) -
     Answers that exist are paid for, and kept. If a run is going on, that run cancels.
     """
     from batchrun.decisions import cancel_job
+    from batchrun.jobs import look
 
     with common.leaving_safely(spec, sandbox=sandbox), common.progress() as observer:
         outcome = cancel_job(spec, sandbox=sandbox, roots=roots, observer=observer)
     if outcome is None:
-        click.echo("another process is running this job; it was asked to cancel it", err=True)
+        common.say("another process is running this job; it was asked to cancel it")
+        common.show_outcome(
+            look(spec, sandbox=sandbox, roots=roots),
+            spec=str(spec),
+            sandbox=sandbox,
+            quiet=True,
+            as_json=as_json,
+        )
         return ExitCode.NOT_FINISHED
     common.show_outcome(outcome, spec=str(spec), sandbox=sandbox, as_json=as_json)
     return ExitCode.OK

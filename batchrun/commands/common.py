@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -114,24 +115,27 @@ def show_outcome(
     report = outcome.report(spec, now=time.time(), sandbox=sandbox)
     if as_json:
         click.echo(jsonout.dumps(report), nl=False)
-    if quiet and not report.needs:
+    report = for_people(report)
+    summary = report.summary if outcome.verdict is Verdict.DONE else None
+    news = bool(report.needs) or (outcome.changed and summary is not None and not summary.all_succeeded)
+    if quiet and not news:
         return
-    if outcome.verdict is Verdict.DONE and report.summary:
-        if not outcome.changed and not as_json:
-            say_done(report)
-        elif outcome.changed:
-            click.echo(text.summary(report.summary, color=use_color()), err=True, nl=False)
-    else:
+    if summary is None:
         click.echo(text.status(report, color=use_color()), err=True, nl=False)
+    elif outcome.changed:
+        click.echo(text.summary(summary, color=use_color()), err=True, nl=False)
+    elif not as_json:
+        rows = f"{summary.succeeded:,} of {summary.records:,} rows succeeded"
+        say(f"{report.job}: nothing to do; {rows}; {report.output} is up to date")
 
 
-def say_done(report: StatusReport) -> None:
-    """One line for a rerun that had nothing to do."""
-    from batchrun.safetext import plain
+def for_people(report: StatusReport) -> StatusReport:
+    """The report with its paths as seen from the current folder."""
+    from batchrun.files import shown
 
-    summary = report.summary
-    rows = f"{summary.succeeded:,} of {summary.records:,} rows succeeded; " if summary else ""
-    click.echo(plain(f"{report.job}: nothing to do; {rows}{report.output} is up to date", 500), err=True)
+    output = shown(Path(report.output))
+    summary = replace(report.summary, output=output) if report.summary else None
+    return replace(report, output=output, summary=summary)
 
 
 def planned_cost(state: RunState) -> str:

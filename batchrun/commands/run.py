@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from batchrun.commands import common
-from batchrun.errors import ExitCode
+from batchrun.errors import ExitCode, Locked
 
 
 @click.command()
@@ -16,7 +16,7 @@ from batchrun.errors import ExitCode
 @common.wait_option
 @click.option("--yes", is_flag=True, help="Allow a first spend although the spec sets no budget.")
 @click.option("--overwrite", is_flag=True, help="Replace an output file that batchrun did not write.")
-@click.option("--quiet", "-q", is_flag=True, help="Only say what needs a person.")
+@click.option("--quiet", "-q", is_flag=True, help="Only say what needs a person. For cron.")
 @common.json_option
 def command(
     spec: Path,
@@ -43,20 +43,25 @@ def command(
 
     outcome = finished(spec, sandbox=sandbox, roots=roots)
     if outcome is None:
-        with (
-            common.leaving_safely(spec, sandbox=sandbox) as interrupts,
-            common.progress(quiet=quiet) as observer,
-        ):
-            outcome = run_job(
-                spec,
-                sandbox=sandbox,
-                wait=not no_wait,
-                consent=lambda state: yes or _ask(observer, common.planned_cost(state)),
-                overwrite=overwrite,
-                roots=roots,
-                observer=observer,
-                shield=interrupts.shielded,
-            )
+        try:
+            with (
+                common.leaving_safely(spec, sandbox=sandbox) as interrupts,
+                common.progress(quiet=quiet) as observer,
+            ):
+                outcome = run_job(
+                    spec,
+                    sandbox=sandbox,
+                    wait=not no_wait,
+                    consent=lambda state: yes or _ask(observer, common.planned_cost(state)),
+                    overwrite=overwrite,
+                    roots=roots,
+                    observer=observer,
+                    shield=interrupts.shielded,
+                )
+        except Locked:
+            if quiet:  # two runs of cron that meet: nobody needs to know
+                return ExitCode.NOT_FINISHED
+            raise
     common.show_outcome(outcome, spec=str(spec), sandbox=sandbox, quiet=quiet, as_json=as_json)
     return outcome.exit_code
 

@@ -30,4 +30,5 @@ def command(spec: Path, sandbox: bool, roots: tuple[Path, ...], as_json: bool) -
     if as_json:
         click.echo(jsonout.dumps(report), nl=False)
     else:
+        report = common.for_people(report)
         click.echo(text.status(report, color=common.use_color(sys.stdout)), nl=False)

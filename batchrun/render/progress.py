@@ -8,21 +8,23 @@ from typing import TYPE_CHECKING, TextIO
 
 from batchrun import events
 from batchrun.events import Event
+from batchrun.results import Tally
 from batchrun.safetext import plain
 from batchrun.state import Phase, RunState, Shard
 from batchrun.units import format_duration, format_size, format_usd
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-    from rich.live import Live
 
 HEARTBEAT = 60.0
 """Seconds of silence after which a log gets a line all the same."""
 SHOWN = 8
 """Shards a live view lists at once."""
+LINE = 500
+"""Characters of a line; the messages of the API may be long."""
 
 
-def line_of(event: Event, before: RunState | None, state: RunState) -> str | None:
+def line_of(event: Event, before: RunState, state: RunState) -> str | None:
     """The line that says what happened; None where it is not worth one."""
     match event:
         case events.Prepared(expansion, shards):
@@ -41,21 +43,17 @@ def line_of(event: Event, before: RunState | None, state: RunState) -> str | Non
             return f"shard {shard_id}: refused, nothing was submitted: {detail}"
         case events.SubmitUnknown(shard_id, detail):
             return f"shard {shard_id}: may have been submitted ({detail}); looking for it"
-        case events.Listed(shard_id, _, ()):
-            return f"shard {shard_id}: no batch that could be it; looking again before sending anything"
-        case events.Listed(shard_id, _, (batch,)):
-            return f"shard {shard_id}: found as {batch.id}; its results will prove it"
+        case events.Listed(shard_id, _, batches):
+            return f"shard {shard_id}: {_found([b.id for b in batches])}"
         case events.ProvenLost(shard_id):
             return f"shard {shard_id}: was never created"
-        case events.Polled(shard_id, batch):
-            return _polled(shard_id, before, state)
+        case events.Polled(shard_id):
+            return _polled(before.shard(shard_id), state.shard(shard_id))
+        case events.Unseen(shard_id, _, _, detail):
+            known = before.shard(shard_id).detail == detail
+            return None if known else f"shard {shard_id}: cannot be looked at now: {detail}"
         case events.Fetched(shard_id, tally):
-            counts = ", ".join(
-                f"{value:,} {name}"
-                for name in ("succeeded", "errored", "canceled", "expired")
-                if (value := getattr(tally.counts, name))
-            )
-            return f"shard {shard_id}: results are whole: {counts}; {format_usd(tally.cost_usd)}"
+            return f"shard {shard_id}: results are whole: {_counts(tally)}; {format_usd(tally.cost_usd)}"
         case events.FetchFailed(shard_id, _, detail) | events.Disproved(shard_id, detail):
             return f"shard {shard_id}: {detail}"
         case events.Held(shard_id, _, detail):
@@ -64,8 +62,6 @@ def line_of(event: Event, before: RunState | None, state: RunState) -> str | Non
             return f"shard {shard_id}: its requests now stand in {', '.join(s.id for s in shards)}"
         case events.Retried(_, shards) if shards:
             return f"{_n(sum(s.requests for s in shards), 'row')} to be tried again"
-        case events.CancelAsked(shard_ids) if shard_ids:
-            return f"shard {', '.join(shard_ids)}: canceling"
     return None
 
 
@@ -76,17 +72,28 @@ def waiting_line(until: float, state: RunState, now: float) -> str:
         return f"waiting {format_duration(max(until - now, 1))} before looking again"
     oldest = now - min(s.batch.created_at.timestamp() for s in running if s.batch)
     requests = _n(sum(s.requests for s in running), "request")
-    return f"waiting: {_n(len(running), 'batch')}, {requests}, for {format_duration(max(oldest, 0))}"
+    batches = _n(len(running), "batch", "batches")
+    return f"waiting: {batches}, {requests}, for {format_duration(max(oldest, 0))}"
 
 
-def _polled(shard_id: str, before: RunState | None, state: RunState) -> str | None:
-    now = state.shard(shard_id).batch
-    then = before.shard(shard_id).batch if before else None
-    if now is None:
+def _found(batches: list[str]) -> str:
+    match batches:
+        case []:
+            return "no batch that could be it; looking again before sending anything"
+        case [one]:
+            return f"found as {one}; its results will prove it"
+    return f"held: {len(batches)} batches could be it"
+
+
+def _polled(then: Shard, now: Shard) -> str | None:
+    if then.batch is None or now.batch is None:
         return None
-    if then and (then.processing_status, then.request_counts) == (now.processing_status, now.request_counts):
+    if (then.batch.processing_status, then.batch.request_counts) == (
+        now.batch.processing_status,
+        now.batch.request_counts,
+    ):
         return None
-    return f"shard {shard_id}: {_status(state.shard(shard_id))}"
+    return f"shard {now.id}: {_status(now)}"
 
 
 def _status(shard: Shard) -> str:
@@ -95,12 +102,16 @@ def _status(shard: Shard) -> str:
     counts = shard.batch.request_counts
     done = counts.total - counts.processing
     progress = f", {done:,} of {counts.total:,}" if done and counts.processing else ""
-    return plain(shard.batch.processing_status, 40) + progress
+    return plain(shard.batch.processing_status, 40).replace("_", " ") + progress
 
 
-def _n(count: int, noun: str) -> str:
-    plural = noun[:-2] + "ches" if noun.endswith("ch") else noun + "s"
-    return f"{count:,} {noun if count == 1 else plural}"
+def _counts(tally: Tally) -> str:
+    kinds = ("succeeded", "errored", "canceled", "expired")
+    return ", ".join(f"{count:,} {kind}" for kind in kinds if (count := getattr(tally.counts, kind)))
+
+
+def _n(count: int, noun: str, many: str = "") -> str:
+    return f"{count:,} {noun if count == 1 else many or noun + 's'}"
 
 
 class LineProgress:
@@ -109,13 +120,11 @@ class LineProgress:
     def __init__(self, stream: TextIO | None, clock: Callable[[], float] = time.time) -> None:
         """`stream` None keeps quiet."""
         self._stream, self._clock = stream, clock
-        self._before: RunState | None = None
-        self._spoke_at = 0.0
+        self._spoke_at = clock()
 
-    def event(self, event: Event, state: RunState) -> None:
-        if line := line_of(event, self._before, state):
+    def event(self, event: Event, before: RunState, state: RunState) -> None:
+        if line := line_of(event, before, state):
             self._say(line)
-        self._before = state
 
     def waiting(self, until: float, state: RunState) -> None:
         if self._clock() - self._spoke_at >= HEARTBEAT:
@@ -127,11 +136,14 @@ class LineProgress:
     def _say(self, line: str) -> None:
         self._spoke_at = self._clock()
         if self._stream is not None:
-            print(plain(line, 500), file=self._stream, flush=True)
+            print(plain(line, LINE), file=self._stream, flush=True)
 
 
 class LiveProgress:
-    """For terminals: the lines scroll by, and the shards under way stand below them."""
+    """For terminals: the lines scroll by, and the shards under way stand below them.
+
+    The view stands from the first event on; `close` takes it away, and a later event brings it back.
+    """
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.time) -> None:
         from rich.console import Console
@@ -140,36 +152,40 @@ class LiveProgress:
         self._clock = clock
         self._state: RunState | None = None
         self._console = Console(file=stream, highlight=False)
-        self._live: Live = Live(
+        self._live = Live(
             get_renderable=self._view, console=self._console, refresh_per_second=4, transient=True
         )
-        self._live.start()
 
-    def event(self, event: Event, state: RunState) -> None:
-        if line := line_of(event, self._state, state):
-            self._console.print(plain(line, 500), markup=False)
-        self._state = state
+    def event(self, event: Event, before: RunState, state: RunState) -> None:
+        if line := line_of(event, before, state):
+            self._console.print(plain(line, LINE), markup=False)
+        self._show(state)
 
     def waiting(self, until: float, state: RunState) -> None:
-        self._state = state
+        self._show(state)
 
     def close(self) -> None:
         self._live.stop()
 
+    def _show(self, state: RunState) -> None:
+        self._state = state
+        if not self._live.is_started:
+            self._live.start()
+
     def _view(self) -> RenderableType:
         from rich.table import Table
-        from rich.text import Text
 
         state = self._state
-        phases = (Phase.SUBMITTED, Phase.ENDED)
-        active = [s for s in state.shards if s.batch and s.phase in phases] if state else []
+        phases = (Phase.SUBMITTING, Phase.SUBMITTED, Phase.ENDED)
+        active = [s for s in state.shards if s.phase in phases] if state else []
         table = Table.grid(padding=(0, 2))
         for shard in active[:SHOWN]:
-            assert shard.batch is not None
-            age = format_duration(max(self._clock() - shard.batch.created_at.timestamp(), 0))
-            table.add_row(
-                Text(shard.id, style="bold"), shard.batch.id[:28], _status(shard), Text(age, style="dim")
-            )
+            table.add_row(f"  {shard.id}", _n(shard.requests, "request"), _status(shard), self._age(shard))
         if len(active) > SHOWN:
-            table.add_row("", f"and {len(active) - SHOWN} more")
+            table.add_row("", f"and {_n(len(active) - SHOWN, 'more shard')}")
         return table
+
+    def _age(self, shard: Shard) -> str:
+        if shard.batch is None:
+            return ""
+        return format_duration(max(self._clock() - shard.batch.created_at.timestamp(), 0))

@@ -1,0 +1,138 @@
+"""What is refused before anything is sent or written: a first spend that nobody allowed, a file that is not
+ours, a run directory that belongs to another spec or another API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from batchrun.errors import CannotCreate, ConfigError, NeedsPerson
+from batchrun.files import digest, shown
+from batchrun.model import FileFact
+from batchrun.prepare import unchanged
+from batchrun.state import Phase, RunState
+from batchrun.store import FOLDER, Store
+
+if TYPE_CHECKING:
+    from batchrun.engine import Engine
+
+SANDBOX_ORIGIN = "sandbox"
+Consent: TypeAlias = Callable[[RunState], bool]
+
+
+def allow_first_spend(engine: Engine, consent: Consent | None = None) -> None:
+    """Raise NeedsPerson when this is a first spend that neither a budget nor a person allows."""
+    state = engine.state
+    if _in_sandbox(engine) or engine.policy.max_cost_usd is not None or state.canceled:
+        return
+    if _began(state) or all(s.phase is not Phase.PLANNED for s in state.shards):
+        return
+    if not (consent and consent(state)):
+        raise NeedsPerson(
+            "the spec sets no budget, and this would be the job's first spend; nothing was submitted",
+            hint="set limits.max_cost_usd, or allow it with `batchrun run --yes`; batchrun plan shows the cost",
+        )
+
+
+# ---- the output --------------------------------------------------------------------------------
+
+
+def guard_output(engine: Engine, *, overwrite: bool = False) -> None:
+    """Refuse to replace a file that this job did not write. Raises CannotCreate; nothing was submitted."""
+    path, state, root = engine.job.output.path, engine.state, engine.job.root
+    if overwrite or state.writing or not path.exists() or _is(path, state.written, root):
+        return
+    if _rehearsed(engine):
+        return  # a rehearsal's file gives way to the real answer
+    if _in_sandbox(engine) and _is(path, _twin(engine, sandbox=False), root):
+        raise CannotCreate(
+            f"{shown(path)} holds real answers; a sandbox run would replace them",
+            hint="move the file away, or name another output in the spec",
+        )
+    for other in engine.store.others():
+        if _is(path, other.written, root):
+            raise CannotCreate(
+                f"{shown(path)} was written by the job '{other.job}' ({other.spec}); nothing was submitted",
+                hint=f"name another output; or add `name: {other.job}` to carry on with that job's answers",
+            )
+    what = "was changed since batchrun wrote it" if state.written else "exists, and batchrun did not write it"
+    raise CannotCreate(
+        f"{shown(path)} {what}; nothing was submitted", hint="move it away, or replace it with --overwrite"
+    )
+
+
+def make_way(engine: Engine) -> None:
+    """Remove what a rehearsal wrote: invented answers must not stand there while the real ones are made."""
+    if not _in_sandbox(engine) and engine.state.written is None and _rehearsed(engine):
+        engine.job.output.path.unlink(missing_ok=True)
+
+
+def _rehearsed(engine: Engine) -> bool:
+    path = engine.job.output.path
+    if _in_sandbox(engine) or not path.exists():
+        return False
+    return _is(path, _twin(engine, sandbox=True), engine.job.root)
+
+
+def _twin(engine: Engine, *, sandbox: bool) -> FileFact | None:
+    """What the same job wrote in the sandbox, or outside of it."""
+    other = Store(engine.job.root, engine.job.name, sandbox=sandbox).load()
+    return other.written if other else None
+
+
+def _is(path: Path, fact: FileFact | None, root: Path) -> bool:
+    return fact is not None and (unchanged(fact, root) or digest(path) == fact.sha256)
+
+
+# ---- the run directory -------------------------------------------------------------------------
+
+
+def check_identity(engine: Engine, origin: str) -> None:
+    """One run directory belongs to one spec and one API. Raises ConfigError."""
+    state, job = engine.state, engine.job
+    if state.expansion is None:
+        _refuse_renamed(engine)
+    if state.origin != origin:
+        if _began(state):
+            raise ConfigError(
+                f"the job's batches are at {state.origin}, but ANTHROPIC_BASE_URL leads to {origin}",
+                hint="run it with the base URL it was started with, or copy the spec to a folder of its own",
+            )
+        engine.state = replace(engine.state, origin=origin)
+    if state.spec != job.spec.name:
+        if (job.root / state.spec).exists():
+            raise ConfigError(
+                f"{job.spec.name} and {state.spec} both call their job '{job.name}'",
+                hint="give one of them another name: key",
+            )
+        engine.state = replace(engine.state, spec=job.spec.name)
+
+
+def _refuse_renamed(engine: Engine) -> None:
+    """A spec that was only renamed has a new job name, and would pay for everything again."""
+    job = engine.job
+    for other in engine.store.others():
+        if not (job.root / other.spec).exists() and _began(other) and _wrote(other) == digest(job.spec):
+            raise ConfigError(
+                f"{job.spec.name} is {other.spec} under a new name, and its job '{other.job}' has begun;"
+                " nothing was submitted",
+                hint=f"add `name: {other.job}` to carry on with it, or move {FOLDER}/{other.job} away to start"
+                " afresh and pay again",
+            )
+
+
+def _wrote(state: RunState) -> str:
+    """The digest of the spec when it was last read."""
+    facts = state.expansion.spec_files if state.expansion else ()
+    return next((fact.sha256 for fact in facts if fact.path == state.spec), "")
+
+
+def _began(state: RunState) -> bool:
+    """Whether anything was sent, or may have been."""
+    return any(s.batch or s.intent for s in state.shards)
+
+
+def _in_sandbox(engine: Engine) -> bool:
+    return engine.state.origin == SANDBOX_ORIGIN
