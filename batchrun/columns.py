@@ -27,7 +27,7 @@ _PATH = re.compile(r"\s*\{\{\s*([A-Za-z_]\w*(?:\.\w+)*)\s*\}\}\s*")
 
 
 def check(output: OutputSpec) -> list[Problem]:
-    """What is wrong with the columns, before anything is sent."""
+    """What is wrong with the columns, before anything is sent; `field` names the column."""
     found = (_problem(name, template, output) for name, template in output.columns.items())
     return [problem for problem in found if problem is not None]
 
@@ -39,18 +39,19 @@ def _problem(name: str, template: Template, output: OutputSpec) -> Problem | Non
     try:
         names = _environment({"column": template.source}).undeclared_variables_in_template("column")
     except TemplateError as error:
-        return Problem(f"column '{name}': {error.detail or error.kind}", place)
+        return Problem(error.detail or error.kind, place, field=name)
     if "input" in names and not output.include_input:
         return Problem(
-            f"column '{name}' reads the row's own columns", place, "add `include: input` to `output`"
+            "the row's own columns are not in the output", place, "add `include: input` to `output`", name
         )
     if unknown := sorted(set(names) - set(FIELDS)):
         near = difflib.get_close_matches(unknown[0], FIELDS, n=1)
         hint = f"did you mean '{near[0]}'? " if near else ""
         return Problem(
-            f"column '{name}': '{unknown[0]}' is not a field of the output",
+            f"'{unknown[0]}' is not a field of the output",
             place,
             f"{hint}fields: {', '.join(FIELDS)}",
+            name,
         )
     return None
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from batchrun import params, units
+from batchrun.columns import check as check_columns
 from batchrun.complaints import Complaints, validator_for
 from batchrun.errors import DataError, MissingInput, Problem, SpecError
 from batchrun.faults import Steps
@@ -214,7 +215,12 @@ class _Loader:
         path = check_output_path(text, self._faults, self._root, self._roots, taken, patterns)
         kind = OutputFormat(text.rpartition(".")[2])
         columns = self._columns(kind)
-        return OutputSpec(path, kind, self._get("output", "include") == "input", columns)
+        output = OutputSpec(path, kind, self._get("output", "include") == "input", columns)
+        for problem in check_columns(output):
+            steps: Steps = ("output", "columns", problem.field)
+            if not self._faults.is_told(steps):
+                self._faults.at_value(steps, problem.message, problem.hint)
+        return output
 
     def _columns(self, kind: OutputFormat) -> dict[str, Template]:
         steps: Steps = ("output", "columns")

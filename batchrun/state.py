@@ -182,12 +182,10 @@ def loads(data: bytes, *, where: str) -> RunState:
     """
     try:
         value = orjson.loads(data)
-        version = value["version"]
+        version = value.get("version") if isinstance(value, dict) else None
         if type(version) is not int or version < 1:
-            raise ValueError("version is not a number from 1")
-    except KeyError:
-        raise _damaged(where, "it has no version") from None
-    except (ValueError, TypeError) as error:
+            raise ValueError("it has no version")
+    except ValueError as error:
         raise _damaged(where, str(error)) from None
     if version > VERSION:
         raise ConfigError(

@@ -116,7 +116,7 @@ def test_what_does_not_fit_is_named(change: dict[str, Any], message: str) -> Non
 
 @pytest.mark.parametrize("value", [None, [], "a", 3])
 def test_not_an_object(value: object) -> None:
-    with pytest.raises(ValueError, match="^the file: expected an object$"):
+    with pytest.raises(ValueError, match=r"^the file: expected an object$"):
         decode(Outer, value)
 
 

@@ -73,25 +73,30 @@ def test_an_expression_that_fails_on_a_good_row_is_an_error() -> None:
             "{{ input.subject }}",
             False,
             Problem(
-                "column 'c' reads the row's own columns", "job.yaml:9:12", "add `include: input` to `output`"
+                "the row's own columns are not in the output",
+                "job.yaml:9:12",
+                "add `include: input` to `output`",
+                "c",
             ),
         ),
         (
             "{{ jsn.label }}",
             False,
             Problem(
-                "column 'c': 'jsn' is not a field of the output",
+                "'jsn' is not a field of the output",
                 "job.yaml:9:12",
                 "did you mean 'json'? fields: " + ", ".join(FIELDS),
+                "c",
             ),
         ),
         (
             "{{ subject }}",
             False,
             Problem(
-                "column 'c': 'subject' is not a field of the output",
+                "'subject' is not a field of the output",
                 "job.yaml:9:12",
                 "fields: " + ", ".join(FIELDS),
+                "c",
             ),
         ),
     ],
@@ -106,7 +111,7 @@ def test_columns_are_checked_before_anything_is_sent(
 def test_a_column_with_broken_syntax() -> None:
     output = OutputSpec(Path("o.csv"), OutputFormat.CSV, False, {"c": template("{{ json. }}")})
     (problem,) = check(output)
-    assert problem.message.startswith("column 'c': unexpected ")
+    assert problem.message.startswith("unexpected ")
     assert problem.where == "job.yaml:9:12"
 
 

@@ -400,6 +400,11 @@ WRONG: list[tuple[str, str, list[str]]] = [
     (PATH, "path: .", ["9:16 output.path: is among the input (.)"]),
     (
         OUTPUT,
+        '{path: out.csv, columns: {a: "{{ jsn.label }}"}}',
+        ["9:38 output.columns.a: 'jsn' is not a field of the output"],
+    ),
+    (
+        OUTPUT,
         "{path: out.jsonl, columns: {a: '{{ b }}'}}",
         ["9:27 output: 'columns' shapes csv and parquet, not jsonl"],
     ),

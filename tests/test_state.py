@@ -131,10 +131,11 @@ def test_an_edited_file_without_its_checksum_is_taken() -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"[]", "the state file is damaged: list indices must be integers or slices, not str"),
+        (b"", "the state file is damaged: Input is a zero-length, empty document: line 1 column 1 (char 0)"),
+        (b"[]", "the state file is damaged: it has no version"),
         (b"{}", "the state file is damaged: it has no version"),
-        (b'{"version": 0}', "the state file is damaged: version is not a number from 1"),
-        (b'{"version": true}', "the state file is damaged: version is not a number from 1"),
+        (b'{"version": 0}', "the state file is damaged: it has no version"),
+        (b'{"version": true}', "the state file is damaged: it has no version"),
         (b'{"version": 1, "bogus": 1}', "the state file is damaged: the file: unknown field 'bogus'"),
         (
             b'{"version": 1, "job": "a", "spec": "b"}',
