@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -90,9 +91,9 @@ def run(args: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         error.show()
         return ExitCode.USAGE
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # the latter is click's word for the former
         _drop_stdout()  # whoever read us has enough
-        return 128 + 13
+        return 128 + signal.SIGPIPE
     except KeyboardInterrupt:
         return ExitCode.SIGINT
     except BatchrunError as error:

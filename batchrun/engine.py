@@ -27,7 +27,7 @@ from batchrun.errors import (
 from batchrun.events import Event
 from batchrun.lifecycle import apply, next_action
 from batchrun.model import Batch, Job
-from batchrun.prepare import prepare, still_current, unchanged
+from batchrun.prepare import prepare, relative, still_current, unchanged
 from batchrun.prices import price_of
 from batchrun.proof import ForeignResults, prove
 from batchrun.providers.base import Baseline, OutcomeUnknown, Provider, Rejected, TryLater
@@ -295,7 +295,8 @@ class Engine:
             yield events.Gathering()
             rows = self.store.rows(self.state.expansion.rows_file)
             done = collect(self.job, rows, sources(self.state, self.store), price_of)
-            yield events.Gathered(Collected(done.output, done.summary.all_succeeded, done.summary))
+            output = relative(done.output, self.job.root)
+            yield events.Gathered(Collected(output, done.summary.all_succeeded, done.summary))
 
     # ---- what a person asks for
 

@@ -3,6 +3,7 @@ ours, a run directory that belongs to another spec or another API."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -42,6 +43,7 @@ def allow_first_spend(engine: Engine, consent: Consent | None = None) -> None:
 def guard_output(engine: Engine, *, overwrite: bool = False) -> None:
     """Refuse to replace a file that this job did not write. Raises CannotCreate; nothing was submitted."""
     path, state, root = engine.job.output.path, engine.state, engine.job.root
+    _refuse_unfit_folder(path)
     if overwrite or state.writing or not path.exists() or _is(path, state.written, root):
         return
     if _rehearsed(engine):
@@ -60,6 +62,21 @@ def guard_output(engine: Engine, *, overwrite: bool = False) -> None:
     what = "was changed since batchrun wrote it" if state.written else "exists, and batchrun did not write it"
     raise CannotCreate(
         f"{shown(path)} {what}; nothing was submitted", hint="move it away, or replace it with --overwrite"
+    )
+
+
+def _refuse_unfit_folder(path: Path) -> None:
+    """Found out now, and not after the answers are paid for."""
+    folder = next(p for p in path.parents if p.exists())
+    if not folder.is_dir():
+        fault = "is not a folder"
+    elif not os.access(folder, os.W_OK | os.X_OK):
+        fault = "may not be written to"
+    else:
+        return
+    raise CannotCreate(
+        f"cannot create {shown(path)}: {shown(folder)} {fault}; nothing was submitted",
+        hint="name another output.path, or make room for this one",
     )
 
 

@@ -51,7 +51,7 @@ class Outcome:
 
     def report(self, spec: str, *, now: float, sandbox: bool = False) -> StatusReport:
         """The same as a report. `spec` is the path to show in commands, `now` seconds since the epoch."""
-        return status_report(
+        report = status_report(
             self.state,
             self.policy,
             output=str(self.output),
@@ -59,6 +59,8 @@ class Outcome:
             now=now,
             sandbox=sandbox,
         )
+        # The folder may have moved since the summary was made.
+        return replace(report, summary=report.summary and replace(report.summary, output=report.output))
 
 
 class Silent:
@@ -147,7 +149,7 @@ def standing(job: Job, state: RunState, before: Collected | None = None) -> Outc
         output=job.output.path,
         state=state,
         policy=policy,
-        changed=state.collected is None or state.collected is not before,
+        changed=state.collected is None or state.collected != before,
     )
 
 

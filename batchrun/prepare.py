@@ -136,7 +136,7 @@ def _prepare(job: Job, state: RunState | None, store: Store, *, write: bool, wat
                 stream.write(_rows_line(row, [r.key for r in requests], job.output.include_input))
         new_shards = cutter.close()
     expansion = Expansion(
-        spec_files=tuple(_relative(files.file_fact(path), job.root) for path in job.files),
+        spec_files=tuple(relative(files.file_fact(path), job.root) for path in job.files),
         input_paths=job.input.paths,
         inputs=tuple(rows.files),
         rows_file=rows_file,
@@ -196,7 +196,7 @@ def _same(
         if unchanged(fact, root):
             found.append(fact)
             continue
-        now = _relative(files.file_fact(path), root)
+        now = relative(files.file_fact(path), root)
         if by_content and now.sha256 != fact.sha256:
             return None
         found.append(now)
@@ -243,5 +243,6 @@ def _name(path: Path, root: Path) -> str:
     return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
 
 
-def _relative(fact: FileFact, root: Path) -> FileFact:
+def relative(fact: FileFact, root: Path) -> FileFact:
+    """The fact with its path seen from `root`, where it lies below: the folder may move."""
     return replace(fact, path=_name(Path(fact.path), root))

@@ -68,27 +68,31 @@ def test_killed_at_any_moment(
     assert {shard.phase for shard in bench.state().shards if shard.reason is None} == {"fetched"}
 
 
-@pytest.mark.parametrize("name, code", [("INT", 130), ("TERM", 143)])
 @pytest.mark.parametrize(
-    "moment",
+    "moment, name, code",
     [
-        "while rows are expanded",
-        "after the intent is saved",
-        "in the middle of the POST",
-        "after the batch was accepted",
-        "before the first poll",
-        "before the results are renamed",
-        "before the answer is renamed",
+        ("while rows are expanded", "INT", 130),
+        ("after the intent is saved", "INT", 130),
+        ("in the middle of the POST", "TERM", 143),
+        ("after the batch was accepted", "TERM", 143),
+        ("before the first poll", "INT", 130),
+        ("before the results are renamed", "TERM", 143),
+        ("before the answer is renamed", "INT", 130),
     ],
 )
 def test_interrupted_at_any_moment(
-    moment: str, name: str, code: int, tmp_path: Path, make_simulator: MakeSimulator, undisturbed: list[object]
+    moment: str,
+    name: str,
+    code: int,
+    tmp_path: Path,
+    make_simulator: MakeSimulator,
+    undisturbed: list[object],
 ) -> None:
     bench = three_shards(tmp_path, make_simulator)
     left = bench.run("run", driver=(DYING, MOMENTS[moment], name), code=code)
     assert left.stderr.endswith(
         f"error: interrupted by SIG{name}; the state is saved, and submitted batches go on\n"
-        "hint: carry on:         batchrun run batch.yaml\n"
+        "hint: carry on: batchrun run batch.yaml\n"
         "hint: stop it for good: batchrun cancel batch.yaml\n"
     )
     bench.run("run", code=0)
@@ -118,9 +122,7 @@ def test_a_finished_job_asks_nothing_and_touches_nothing(
     calls, files = bench.calls(), bench.listing()
     del bench.env["ANTHROPIC_API_KEY"]
     again = bench.run("run", code=0)
-    assert again.stderr == (
-        "batch: nothing to do; 6 of 6 rows succeeded; out/answers.jsonl is up to date\n"
-    )
+    assert again.stderr == ("batch: nothing to do; 6 of 6 rows succeeded; out/answers.jsonl is up to date\n")
     assert bench.calls() == calls
     assert bench.listing() == files
 
@@ -158,7 +160,11 @@ def test_data_that_was_edited_and_put_back_costs_nothing(
     touched = bench.run("run", code=0)
     assert touched.stderr.endswith("; out/answers.jsonl is up to date\n")
     assert bench.calls() == calls
-    assert written < bench.output.stat().st_mtime_ns < bench.path(".batchrun/batch/state.json").stat().st_mtime_ns
+    assert (
+        written
+        < bench.output.stat().st_mtime_ns
+        < bench.path(".batchrun/batch/state.json").stat().st_mtime_ns
+    )
 
 
 def test_twenty_thousand_rows_stay_small(tmp_path: Path, make_simulator: MakeSimulator) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 import orjson
 
-from batchrun import state
+from batchrun import Outcome, run_job, state
 from batchrun.simulator import Options, Simulator
 from batchrun.simulator.scenario import Scenario
 from batchrun.state import RunState
@@ -103,12 +103,12 @@ class Bench:
 
     # ---- files
 
-    def job(self, name: str = "batch.yaml", *, rows: int | None = None, **changes: Any) -> Path:
+    def job(self, file: str = "batch.yaml", /, *, rows: int | None = None, **changes: Any) -> Path:
         """Write a spec: SPEC, with `changes` merged in (None takes a key away); with `rows`, its data too."""
         spec = _merged(SPEC, changes)
         if rows is not None:
             self.rows(rows)
-        return self.write(name, orjson.dumps(spec, option=orjson.OPT_INDENT_2).decode())
+        return self.write(file, orjson.dumps(spec, option=orjson.OPT_INDENT_2).decode())
 
     def rows(self, count: int, *, start: int = 1, file: str = "rows.csv") -> Path:
         lines = [f"r{n},word {n}" for n in range(start, start + count)]
@@ -146,7 +146,13 @@ class Bench:
             found[str(path.relative_to(self.folder))] = (stat.st_size, stat.st_mtime_ns)
         return found
 
-    # ---- processes
+    # ---- runs
+
+    def go(self, file: str = "batch.yaml", *, wait: bool = True, code: int) -> Outcome:
+        """`batchrun run` in this process, as a program would call it: for what a test does not look at."""
+        outcome = run_job(self.folder / file, environ=self.env, wait=wait)
+        assert outcome.exit_code == code, outcome
+        return outcome
 
     def run(self, *args: str, code: int | None = None, driver: Sequence[str] = (), **env: str) -> Ran:
         """Run `batchrun args…` to its end; with `code`, that must be its exit code."""

@@ -75,7 +75,7 @@ def leaving_safely(spec: Path, *, sandbox: bool) -> Iterator[Interrupts]:
         raise Interrupted(
             f"{error}; the state is saved, and submitted batches go on",
             signal=error.signal,
-            hint=f"carry on:         {command.format('run')}\nstop it for good: {command.format('cancel')}",
+            hint=f"carry on: {command.format('run')}\nstop it for good: {command.format('cancel')}",
         ) from None
 
 

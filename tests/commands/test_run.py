@@ -1,17 +1,524 @@
 from __future__ import annotations
 
+import re
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests.conftest import MakeSimulator
-from tests.workbench import Bench, stable
+from tests.workbench import KEY, Bench
+
+SUMMARY = """\
+batch  3 of 3 rows succeeded
+
+  stopped by  3 end_turn
+  tokens      21 in · 9 out
+  cost        $0.000033 at batch price
+  output      out/answers.jsonl
+"""
 
 
-def test_it_runs(tmp_path: Path, make_simulator: MakeSimulator) -> None:
+@pytest.fixture
+def bench(tmp_path: Path, make_simulator: MakeSimulator) -> Bench:
     bench = Bench(tmp_path, make_simulator)
     bench.serve()
+    return bench
+
+
+def without_ids(text: str) -> str:
+    return re.sub(r"(msgbatch|req)_01\w+", r"\1_…", text)
+
+
+# ---- done, and not quite -----------------------------------------------------------------------
+
+
+def test_done(bench: Bench) -> None:
     bench.job(rows=3)
     ran = bench.run("run", code=0)
-    print(ran.stderr)
-    print(stable(bench.records()))
-    print(bench.calls())
-    assert 0
+    assert ran.stdout == ""
+    assert without_ids(ran.stderr) == (
+        "3 rows: 3 new requests in 1 shard\n"
+        "shard 0001: submitting 3 requests, 530 B\n"
+        "shard 0001: submitted as msgbatch_…\n"
+        "shard 0001: ended\n"
+        "shard 0001: results are whole: 3 succeeded; $0.000033\n" + SUMMARY
+    )
+    assert [r["text"] for r in bench.records()] == ["Say word 1", "Say word 2", "Say word 3"]
+
+
+def test_the_sandbox_needs_nothing(bench: Bench) -> None:
+    bench.job(rows=3, limits=None)
+    bench.env = {}
+    ran = bench.run("run", "--sandbox", code=0)
+    assert ran.stderr.endswith(SUMMARY)
+    assert bench.calls() == []
+    assert not bench.run_folder().exists()
+    again = bench.run("run", "--sandbox", code=0)
+    assert again.stderr == "batch: nothing to do; 3 of 3 rows succeeded; out/answers.jsonl is up to date\n"
+
+
+def test_no_rows_are_nothing_to_do(bench: Bench) -> None:
+    bench.job(rows=0)
+    ran = bench.run("run", code=0)
+    assert "0 rows: 0 new requests in 0 shards" in ran.stderr
+    assert bench.calls() == []
+    assert bench.output.read_bytes() == b""
+
+
+def test_rows_that_failed(bench: Bench) -> None:
+    wrong = {"type": "invalid_request_error", "message": "messages: too long"}
+    bench.serve(results=[{"match": "word 2", "type": "errored", "error": wrong}])
+    bench.job(rows=3)
+    ran = bench.run("run", code=3)
+    assert "batch  2 of 3 rows succeeded\n\n  failed      1 errored\n" in ran.stderr
+    assert "1 × invalid_request_error, e.g. row r2\n                messages: too long\n" in ran.stderr
+    assert [r["status"] for r in bench.records()] == ["succeeded", "errored", "succeeded"]
+    again = bench.run("run", code=3)
+    assert again.stderr == "batch: nothing to do; 2 of 3 rows succeeded; out/answers.jsonl is up to date\n"
+    assert len(bench.ledger()) == 1
+
+
+def test_from_another_folder(bench: Bench) -> None:
+    spec = bench.job(rows=1)
+    elsewhere = bench.folder.parent / "elsewhere"
+    elsewhere.mkdir()
+    inside, bench.folder = bench.folder, elsewhere
+    ran = bench.run("run", str(spec), code=0)
+    assert ran.stderr.endswith(f"  output      {inside}/out/answers.jsonl\n")
+    bench.folder = inside.parent
+    ran = bench.run("run", "job/batch.yaml", code=0)
+    assert ran.stderr.endswith("; job/out/answers.jsonl is up to date\n")
+
+
+# ---- what a person must decide -----------------------------------------------------------------
+
+
+def test_a_first_spend_wants_a_budget_or_yes(bench: Bench) -> None:
+    bench.job(rows=3, limits=None)
+    ran = bench.run("run", code=4)
+    assert ran.stderr == (
+        "3 rows: 3 new requests in 1 shard\n"
+        "error: the spec sets no budget, and this would be the job's first spend; nothing was submitted\n"
+        "hint: set limits.max_cost_usd, or allow it with `batchrun run --yes`; batchrun plan shows the cost\n"
+    )
+    assert bench.calls() == []
+    bench.run("run", "--yes", code=0)
+
+
+def test_over_budget(bench: Bench) -> None:
+    bench.job(rows=3, limits={"max_cost_usd": 0.0001})
+    ran = bench.run("run", code=4)
+    assert ran.stderr.endswith(
+        "decide: what is planned may cost up to $0.00048; the budget is $0.00010. Nothing\n"
+        "was submitted. Raise limits.max_cost_usd, or ask for less:\n"
+        "    batchrun plan batch.yaml\n"
+    )
+    assert bench.calls() == []
+    bench.job(limits={"max_cost_usd": 1})
+    bench.go(code=0)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"code": 402, "error": {"type": "billing_error", "message": "Pay first."}},
+        {
+            "code": 429,
+            "error": {
+                "type": "rate_limit_error",
+                "message": "Pay first.",
+                "code": "enforced_spend_limit_reached",
+            },
+        },
+    ],
+    ids=["billing", "spend limit"],
+)
+def test_money_stops_the_job(bench: Bench, answer: dict[str, Any]) -> None:
+    bench.serve(faults=[{"on": "create", "status": answer}])
+    bench.job(rows=3)
+    ran = bench.run("run", code=4)
+    error = answer["error"]
+    words = " ".join(filter(None, (f"HTTP {answer['code']}", error["type"], error.get("code"), "req_…")))
+    assert without_ids(ran.stderr).endswith(
+        "error: Pay first.\n"
+        f"  --> {words}\n"
+        "hint: nothing was submitted\n"
+        "hint: only money or a higher limit helps: see the billing and limits pages of the console, then run"
+        " it again\n"
+    )
+    assert bench.ledger() == []
+    bench.go(code=0)
+
+
+# ---- what is wrong -----------------------------------------------------------------------------
+
+
+def test_usage(bench: Bench) -> None:
+    ran = bench.run("run", "--wait-for-me", code=2)
+    assert "No such option '--wait-for-me'" in ran.stderr
+
+
+def test_no_spec(bench: Bench) -> None:
+    ran = bench.run("run", code=66)
+    assert ran.stderr == (
+        "error: there is no spec batch.yaml\nhint: `batchrun init` writes one to start from\n"
+    )
+    assert bench.listing() == {}
+
+
+def test_a_folder_for_a_spec(bench: Bench) -> None:
+    ran = bench.run("run", ".", code=65)
+    assert ran.stderr == "error: this is a folder\n  --> .\nhint: name the spec: batch.yaml\n"
+
+
+def test_missing_data(bench: Bench) -> None:
+    bench.job()
+    ran = bench.run("run", code=66)
+    assert ran.stderr.startswith("error: input.path: there is no file 'rows.csv'\n  --> batch.yaml:4:13\n")
+    assert bench.calls() == []
+
+
+def test_bad_data_sends_nothing(bench: Bench) -> None:
+    bench.job()
+    bench.write("rows.csv", "id,text\na,1\nb,2\na,3\n")
+    ran = bench.run("run", code=65)
+    assert ran.stderr == (
+        "error: row 3 has the id 'a' of row 1 (rows.csv:2)\n"
+        "  --> rows.csv:4\n"
+        "hint: make 'id' unique, or set input.id to a column that is\n"
+    )
+    assert bench.calls() == []
+
+
+def test_nobody_listens(bench: Bench) -> None:
+    assert bench.simulator is not None
+    bench.simulator.stop()
+    bench.job(rows=1)
+    ran = bench.run("run", code=69)
+    assert ran.stderr == (
+        "1 row: 1 new request in 1 shard\n"
+        f"error: no answer from {bench.simulator.url}: connection refused\n"
+        "hint: shard 0001 was not submitted\n"
+        "hint: check the network, ANTHROPIC_BASE_URL and HTTPS_PROXY\n"
+    )
+
+
+def test_key_refused(bench: Bench) -> None:
+    bench.serve(api_keys=frozenset({"another"}))
+    bench.job(rows=1)
+    ran = bench.run("run", code=77)
+    assert without_ids(ran.stderr).endswith(
+        "error: API key is invalid.\n"
+        "  --> HTTP 401 authentication_error req_…\n"
+        "hint: shard 0001 was not submitted\n"
+        "hint: check ANTHROPIC_API_KEY or ANTHROPIC_AUTH_TOKEN\n"
+    )
+
+
+def test_no_key(bench: Bench) -> None:
+    del bench.env["ANTHROPIC_API_KEY"]
+    bench.job(rows=1)
+    ran = bench.run("run", code=78)
+    assert ran.stderr.endswith(
+        "error: no API key\n"
+        "hint: set ANTHROPIC_API_KEY (or ANTHROPIC_AUTH_TOKEN); to try without a key, use"
+        " `batchrun run --sandbox`\n"
+    )
+
+
+def test_the_key_reaches_no_file(bench: Bench) -> None:
+    bench.job(rows=1)
+    bench.go(code=0)
+    for path in bench.folder.rglob("*"):
+        if path.is_file():
+            assert KEY.encode() not in path.read_bytes(), path
+
+
+# ---- the output --------------------------------------------------------------------------------
+
+
+def test_a_file_of_somebody_else(bench: Bench) -> None:
+    bench.job(rows=3)
+    bench.write("out/answers.jsonl", "mine\n")
+    ran = bench.run("run", code=73)
+    assert ran.stderr == (
+        "error: out/answers.jsonl exists, and batchrun did not write it; nothing was submitted\n"
+        "hint: move it away, or replace it with --overwrite\n"
+    )
+    assert bench.calls() == []
+    bench.run("run", "--overwrite", code=0)
+    bench.write("out/answers.jsonl", "mine\n")
+    ran = bench.run("run", code=73)
+    assert ran.stderr.startswith("error: out/answers.jsonl was changed since batchrun wrote it; nothing was")
+    assert bench.run("retry", "batch.yaml", code=73).stderr == ran.stderr
+    assert bench.output.read_text() == "mine\n"
+
+
+def test_an_output_that_is_gone_is_written_again(bench: Bench) -> None:
+    bench.job(rows=3)
+    bench.go(code=0)
+    answer, calls = bench.output.read_bytes(), bench.calls()
+    bench.output.unlink()
+    ran = bench.run("run", code=0)
+    assert ran.stderr == SUMMARY
+    assert bench.output.read_bytes() == answer
+    assert bench.calls() == calls
+
+
+def test_an_output_that_cannot_be_made(bench: Bench) -> None:
+    bench.job(rows=1, output={"path": "notes/answers.jsonl"})
+    bench.write("notes", "a file where the folder would be\n")
+    ran = bench.run("run", code=73)
+    assert ran.stderr == (
+        "error: cannot create notes/answers.jsonl: notes is not a folder; nothing was submitted\n"
+        "hint: name another output.path, or make room for this one\n"
+    )
+    assert bench.calls() == []
+
+
+def test_a_rehearsal_gives_way_to_the_real_answer(bench: Bench) -> None:
+    bench.job(rows=3)
+    bench.run("run", "--sandbox", code=0)
+    invented = bench.output.read_bytes()
+    bench.serve(seconds=1000)
+    bench.go(wait=False, code=75)
+    assert not bench.output.exists()  # invented answers do not stand there meanwhile
+    bench.run("cancel", code=0)
+    bench.go(code=3)
+    assert bench.output.read_bytes() != invented
+    ran = bench.run("run", "--sandbox", code=73)
+    assert ran.stderr == (
+        "error: out/answers.jsonl holds real answers; a sandbox run would replace them\n"
+        "hint: move the file away, or name another output in the spec\n"
+    )
+
+
+def test_two_jobs_with_one_output(bench: Bench) -> None:
+    bench.job("a.yaml", rows=1)
+    bench.job("b.yaml", rows=1)
+    bench.go("a.yaml", code=0)
+    ran = bench.run("run", "b.yaml", code=73)
+    assert ran.stderr == (
+        "error: out/answers.jsonl was written by the job 'a' (a.yaml); nothing was submitted\n"
+        "hint: name another output; or add `name: a` to carry on with that job's answers\n"
+    )
+
+
+# ---- the run directory -------------------------------------------------------------------------
+
+
+def test_damaged_newer_and_missing_state(bench: Bench) -> None:
+    bench.serve(seconds=1000)
+    bench.job(rows=3)
+    bench.go(wait=False, code=75)
+    file = bench.run_folder() / "state.json"
+    data = file.read_text()
+    file.write_text(data[:200])
+    ran = bench.run("run", code=78)
+    assert ran.stderr.startswith("error: the state file is damaged: ")
+    assert f"  --> {file}\nhint: nothing was submitted; restore the file from a backup" in ran.stderr
+    file.write_text(data.replace('"version": 1,', '"version": 99,'))
+    ran = bench.run("run", code=78)
+    assert ran.stderr == (
+        "error: the state is of version 99; this batchrun reads up to 1\n"
+        f"  --> {file}\n"
+        "hint: run it with the newer batchrun that wrote it\n"
+    )
+    file.unlink()
+    ran = bench.run("run", code=78)
+    assert ran.stderr.startswith("error: the state file is missing, but shards of an earlier run are here\n")
+    assert len(bench.ledger()) == 1
+
+
+def test_the_damaged_state_of_another_job_is_its_own_affair(bench: Bench) -> None:
+    bench.job("a.yaml", rows=1)
+    bench.go("a.yaml", code=0)
+    (bench.run_folder("a") / "state.json").write_text("{")
+    bench.job("b.yaml", rows=1, name="second", output={"path": "out/b.jsonl"})
+    bench.go("b.yaml", code=0)
+    bench.go("b.yaml", code=0)
+
+
+def test_another_base_url(bench: Bench) -> None:
+    bench.serve(seconds=1000)
+    bench.job(rows=1)
+    bench.go(wait=False, code=75)
+    first = bench.env["ANTHROPIC_BASE_URL"]
+    ran = bench.run("run", code=78, ANTHROPIC_BASE_URL="http://127.0.0.1:9")
+    assert ran.stderr == (
+        f"error: the job's batches are at {first}, but ANTHROPIC_BASE_URL leads to http://127.0.0.1:9\n"
+        "hint: run it with the base URL it was started with, or copy the spec to a folder of its own\n"
+    )
+
+
+def test_two_specs_with_one_name(bench: Bench) -> None:
+    bench.job("a.yaml", rows=1, name="same")
+    bench.job("b.yaml", name="same", output={"path": "out/b.jsonl"})
+    bench.go("a.yaml", code=0)
+    ran = bench.run("run", "b.yaml", code=78)
+    assert ran.stderr == (
+        "error: b.yaml and a.yaml both call their job 'same'\nhint: give one of them another name: key\n"
+    )
+
+
+def test_a_renamed_spec_does_not_pay_again(bench: Bench) -> None:
+    bench.serve(seconds=1000)
+    spec = bench.job("a.yaml", rows=1)
+    bench.go("a.yaml", wait=False, code=75)
+    spec.rename(bench.path("b.yaml"))
+    ran = bench.run("run", "b.yaml", code=78)
+    assert ran.stderr == (
+        "error: b.yaml is a.yaml under a new name, and its job 'a' has begun; nothing was submitted\n"
+        "hint: add `name: a` to carry on with it, or move .batchrun/a away to start afresh and pay again\n"
+    )
+    bench.serve()
+    bench.job("b.yaml", name="a")
+    bench.go("b.yaml", wait=False, code=75)
+    assert len(bench.ledger()) == 1
+
+
+def test_a_job_folder_that_cannot_be_made(bench: Bench) -> None:
+    bench.job(rows=1)
+    bench.write(".batchrun", "in the way\n")
+    ran = bench.run("run", code=74)
+    assert ran.stderr == f"error: cannot read {bench.run_folder()}/state.json: Not a directory\n"
+    assert bench.calls() == []
+
+
+def test_a_disk_that_is_full(bench: Bench) -> None:
+    """RLIMIT_FSIZE stands in for it: the kernel refuses the write in the middle of a file."""
+    bench.job(rows=200)
+    limit = (
+        "import resource, runpy, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        " resource.setrlimit(resource.RLIMIT_FSIZE, (16000, 16000)); sys.argv[0] = 'batchrun';"
+        " runpy.run_module('batchrun', run_name='__main__')"
+    )
+    ran = bench.run("run", driver=("-c", limit), code=74)
+    assert ran.stderr.startswith("error: cannot write ")
+    assert bench.ledger() == []
+    bench.go(code=0)
+    assert [b["requests"] for b in bench.ledger()] == [200]
+
+
+# ---- not finished ------------------------------------------------------------------------------
+
+
+def test_no_wait(bench: Bench) -> None:
+    bench.serve(seconds=1000)
+    bench.job(rows=3)
+    ran = bench.run("run", "--no-wait", code=75)
+    assert "batch  running\n" in ran.stderr
+    assert ran.stderr.endswith("  output      out/answers.jsonl\n  next        batchrun run batch.yaml\n")
+    again = bench.run("run", "--no-wait", "--quiet", code=75)
+    assert again.stderr == again.stdout == ""
+    assert [c["call"] for c in bench.calls()] == ["list", "create", "retrieve"]
+
+
+def test_another_process_has_it(bench: Bench) -> None:
+    bench.serve(seconds=1000)
+    bench.job(rows=3)
+    running = bench.start("run")
+    bench.until(running, lambda: bool(bench.calls("retrieve")))
+    ran = bench.run("run", code=75)
+    assert re.fullmatch(
+        rf"error: another process is working on the job 'batch' \(process {running.pid} on \S+\)\n"
+        "hint: it goes on there; run it again later, or see how it stands: batchrun status\n",
+        ran.stderr,
+    )
+    calm = bench.run("run", "--quiet", "--no-wait", code=75)
+    assert calm.stderr == calm.stdout == ""
+    running.send_signal(signal.SIGINT)
+    bench.finish(running, code=130)
+
+
+@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_while_it_waits(bench: Bench, number: signal.Signals, code: int) -> None:
+    bench.serve(seconds=1000)
+    bench.job(rows=3, poll={"interval": "1h"})
+    running = bench.start("run")
+    bench.until(running, lambda: bool(bench.ledger()))
+    began = time.monotonic()
+    running.send_signal(number)
+    ran = bench.finish(running, code=code)
+    assert time.monotonic() - began < 5
+    assert ran.stderr.endswith(
+        f"error: interrupted by {number.name}; the state is saved, and submitted batches go on\n"
+        "hint: carry on: batchrun run batch.yaml\n"
+        "hint: stop it for good: batchrun cancel batch.yaml\n"
+    )
+
+
+def test_what_has_ended_is_fetched_although_the_data_is_gone(bench: Bench) -> None:
+    now = [time.time()]
+    bench.serve(seconds=1000, clock=lambda: now[0])
+    bench.job(rows=3)
+    bench.go(wait=False, code=75)
+    data = bench.path("rows.csv").rename(bench.path("away.csv"))
+    now[0] += 1000
+    bench.run("run", code=66)
+    assert [s.phase for s in bench.state().shards] == ["fetched"]
+    data.rename(bench.path("rows.csv"))
+    calls = bench.calls()
+    bench.go(code=0)
+    assert bench.calls() == calls
+
+
+def test_a_batch_that_does_not_end(bench: Bench) -> None:
+    """By the simulator's clock the batch is 26 hours old as soon as it is created."""
+    bench.serve(seconds=1000, clock=lambda: time.time() - 26 * 3600)
+    bench.job(rows=3)
+    ran = bench.run("run", code=75)
+    assert re.search(
+        r"decide: msgbatch_\w+ has not ended after 1d 2h; the API\nends a batch within 24 h. Look once more:\n"
+        r"    batchrun run batch.yaml\n$",
+        ran.stderr,
+    ), ran.stderr
+
+
+# ---- stdout, quiet, JSON, pipes, terminals -----------------------------------------------------
+
+
+def test_json_is_all_of_stdout(bench: Bench) -> None:
+    bench.job(rows=3)
+    ran = bench.run("run", "--json", code=0)
+    report = ran.json()
+    assert report["state"] == "done"
+    assert report["output"] == str(bench.output)
+    assert report["summary"]["all_succeeded"] is True
+    again = bench.run("run", "--json", "--quiet", code=0)
+    assert again.json()["summary"] == report["summary"]
+    assert again.stderr == ""
+    bench.path("rows.csv").unlink()
+    assert bench.run("run", "--json", code=66).stdout == ""
+
+
+def test_quiet_says_what_needs_a_person_once(bench: Bench) -> None:
+    bench.serve(results=[{"match": "word 2", "type": "errored", "error": {"type": "invalid_request_error"}}])
+    bench.job(rows=3)
+    assert "2 of 3 rows succeeded" in bench.run("run", "--quiet", code=3).stderr
+    assert bench.run("run", "--quiet", code=3).stderr == ""
+    bench.rows(1)
+    assert bench.run("run", "--quiet", code=0).stderr == ""
+    bench.rows(4)
+    bench.job(limits={"max_cost_usd": 0})
+    assert "decide: what is planned may cost up to" in bench.run("run", "--quiet", code=4).stderr
+
+
+def test_a_full_stdout(bench: Bench) -> None:
+    bench.job(rows=1)
+    with Path("/dev/full").open("wb") as full:
+        ran = subprocess.run(
+            [sys.executable, "-m", "batchrun", "run", "--json"],
+            cwd=bench.folder,
+            env=bench.environment(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert ran.returncode == 74
+    assert ran.stderr.endswith("error: cannot read or write: No space left on device\n")

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import MakeSimulator
+from tests.workbench import Bench, Ran
+
+
+@pytest.fixture
+def bench(tmp_path: Path, make_simulator: MakeSimulator) -> Bench:
+    bench = Bench(tmp_path, make_simulator)
+    bench.serve()
+    bench.job(rows=3)
+    return bench
+
+
+def plan(bench: Bench, *args: str) -> Ran:
+    """Run plan offline: it must leave no trace."""
+    files, calls = bench.listing(), bench.calls()
+    ran = bench.run("plan", *args, code=0, ANTHROPIC_API_KEY="")
+    assert (bench.listing(), bench.calls(), ran.stderr) == (files, calls, "")
+    assert max(map(len, ran.stdout.splitlines())) <= 80
+    return ran
+
+
+def reasons(bench: Bench) -> list[str]:
+    found: list[str] = plan(bench, "--json").json()["reasons"]
+    return found
+
+
+def test_a_first_run(bench: Bench) -> None:
+    expected = (
+        "batch  3 requests to submit\n\n"
+        "  rows        3\n"
+        "  requests    3\n"
+        "              new because the job was never run\n"
+        "  batches     1, 530 B in all\n"
+        "  tokens in   48 – 204  estimated from bytes\n"
+        "  tokens out  6 – 150  max_tokens is the bound\n"
+        "  cost        $0.000039 – $0.00048  estimated, at batch price\n"
+        "  budget      $5.00, $0.00 of it spent\n"
+    )
+    assert plan(bench).stdout == expected
+    assert plan(bench, "--sandbox").stdout == expected
+    assert ".batchrun" not in bench.listing()
+
+
+def test_why_requests_are_new(bench: Bench) -> None:
+    bench.go(code=0)
+    assert plan(bench).stdout.startswith("batch  nothing to submit\n")
+    assert reasons(bench) == []
+    bench.rows(5)
+    assert reasons(bench) == ["2 rows were added"]
+    bench.write("rows.csv", "id,text\nr1,word 1\nr2,another word\nr4,word 4\n")
+    assert reasons(bench) == ["1 row was added", "1 row changed, or never sent"]
+    bench.rows(3)
+    bench.job(request={"max_tokens": 60, "system": "Be brief."})
+    assert reasons(bench) == ["the request changed: max_tokens, system"]
+    bench.job(samples=2)
+    assert reasons(bench) == ["samples went from 1 to 2"]
+    report = plan(bench, "--json").json()
+    assert (report["new"], report["reused"]) == (3, 3)
+
+
+def test_nothing_was_sent_yet(bench: Bench) -> None:
+    bench.job(limits={"max_cost_usd": 0.0001})
+    bench.run("run", code=4)
+    assert reasons(bench) == ["nothing was submitted yet"]
+    assert plan(bench).stdout.endswith(
+        "  budget      $0.00010, $0.00 of it spent: the upper bound does not fit\n"
+    )
+
+
+def test_repeats_are_asked_once(bench: Bench) -> None:
+    bench.write("rows.csv", "id,text\na,same\nb,same\nc,other\n")
+    assert "  requests    2; 1 repeat asked only once\n" in plan(bench).stdout
+
+
+def test_rows_that_will_be_tried_again_come_on_top(bench: Bench) -> None:
+    error = {"type": "overloaded_error", "message": "Overloaded"}
+    bench.serve(results=[{"match": "word 2", "type": "errored", "error": error}])
+    bench.job(retry={"max_attempts": 1})
+    bench.go(code=3)
+    bench.job(retry={"max_attempts": 2})
+    warnings = plan(bench, "--json").json()["warnings"]
+    assert warnings == ["1 failed rows are worth another attempt, which comes on top"]
+
+
+def test_exact_asks_the_token_count(bench: Bench) -> None:
+    files = bench.listing()
+    report = bench.run("plan", "--exact", "2", "--json", code=0).json()
+    assert report["exact"]["requests"] == 2
+    assert report["exact"]["tokens"] == 14
+    assert [c["call"] for c in bench.calls()] == ["count_tokens", "count_tokens"]
+    assert bench.listing() == files
+    ran = bench.run("plan", "--exact", "2", code=0)
+    assert "about 21: 7.0 each in 2 requests counted exactly\n" in ran.stdout
+
+
+def test_bad_data(bench: Bench) -> None:
+    bench.write("rows.csv", "id,txt\na,b\n")
+    ran = bench.run("plan", code=65)
+    assert ran.stdout == ""
+    assert "'text' is not a column of the input" in ran.stderr

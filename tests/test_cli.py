@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from batchrun import __version__
+from batchrun.cli import COMMANDS
+from tests.workbench import Bench
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def test_version(bench: Bench) -> None:
+    assert bench.run("--version", code=0).stdout == f"batchrun {__version__}\n"
+
+
+def test_nothing_heavy_is_imported_to_start(bench: Bench) -> None:
+    script = (
+        "import sys; from batchrun.cli import run; run(['--version']);"
+        " print(sorted({m.partition('.')[0] for m in sys.modules}"
+        " & {'requests', 'jsonschema', 'rich', 'yaml', 'genai_prices', 'minijinja', 'orjson'}))"
+    )
+    assert bench.run(driver=("-c", script), code=0).stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_every_command_begins_its_help_with_examples(command: str, bench: Bench) -> None:
+    if command == "batches":
+        pytest.skip("a group")
+    shown = bench.run(command, "--help", code=0).stdout
+    assert shown.startswith(f"Usage: batchrun {command} ")
+    examples = [line for line in shown.splitlines() if line.startswith(f"  batchrun {command}")]
+    assert examples or f"batchrun {command}" in shown.partition("Options:")[0].partition("\n")[2]
+
+
+def test_help_lists_every_command(bench: Bench) -> None:
+    shown = bench.run("--help", code=0).stdout
+    for name, words in COMMANDS.items():
+        assert name in shown
+        assert words.split(";")[0] in " ".join(shown.split())
+
+
+def test_an_unknown_command(bench: Bench) -> None:
+    ran = bench.run("rum", code=2)
+    assert ran.stderr.endswith("Error: No such command 'rum'. Did you mean 'run'?\n")
+
+
+def test_a_reader_who_has_enough(bench: Bench) -> None:
+    """`batchrun schema job | head -n 1`"""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "batchrun", "--help"],
+        env=bench.environment(PYTHONUNBUFFERED="1"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait(60) == 141
+
+
+def test_a_closed_stdout(bench: Bench) -> None:
+    bench.job(rows=1)
+    command = f"exec {sys.executable} -m batchrun plan >&-"
+    ran = subprocess.run(
+        ["sh", "-c", command], cwd=bench.folder, env=bench.environment(), stderr=subprocess.PIPE, text=True
+    )
+    assert "Traceback" not in ran.stderr
+    assert ran.returncode in (0, 74)
+
+
+def test_a_bug_names_a_crash_file(bench: Bench) -> None:
+    """A bug, brought about from outside: a command whose module cannot be imported."""
+    script = "import sys; sys.modules['batchrun.commands.plan'] = None; from batchrun.cli import main; main(['plan'])"
+    ran = bench.run(driver=("-c", script), code=1, TMPDIR=str(bench.folder))
+    [crash] = bench.folder.glob("batchrun-crash-*.txt")
+    assert ran.stderr == (
+        f"error: a bug in batchrun: ModuleNotFoundError\nhint: {crash} tells more; running it again is safe\n"
+    )
+    assert "Traceback" in crash.read_text()
