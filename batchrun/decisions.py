@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 
 
 def cancel_job(
-    spec: Path, *, sandbox: bool = False, roots: Sequence[Path] = (), observer: Observer | None = None
+    spec: Path,
+    *,
+    sandbox: bool = False,
+    roots: Sequence[Path] = (),
+    environ: Mapping[str, str] | None = None,
+    observer: Observer | None = None,
 ) -> Outcome | None:
     """Cancel every batch under way and send nothing more. None: another process runs the job, and was asked.
 
@@ -36,7 +41,7 @@ def cancel_job(
     # The wish outlives this process: whoever holds the lock, or comes next, sees it.
     store.ask_to_cancel()
     try:
-        with opened(spec, target=Target(sandbox), roots=roots, observer=observer) as engine:
+        with opened(spec, target=Target(sandbox, environ), roots=roots, observer=observer) as engine:
             engine.cancel()
             for shard in engine.state.shards:
                 if shard.phase is Phase.SUBMITTED and not shard.canceling:
@@ -55,11 +60,14 @@ def retry_job(
     sandbox: bool = False,
     wait: bool = True,
     roots: Sequence[Path] = (),
+    environ: Mapping[str, str] | None = None,
     observer: Observer | None = None,
     shield: Shield = nullcontext,
 ) -> Outcome:
     """Put everything that did not succeed into new shards, then run. Succeeded rows are left alone."""
-    with opened(spec, target=Target(sandbox), roots=roots, observer=observer, shield=shield) as engine:
+    with opened(
+        spec, target=Target(sandbox, environ), roots=roots, observer=observer, shield=shield
+    ) as engine:
         guard_output(engine)
         engine.prepare()
         engine.record(events.Reopened())
@@ -77,13 +85,14 @@ def adopt_batch(
     *,
     sandbox: bool = False,
     roots: Sequence[Path] = (),
+    environ: Mapping[str, str] | None = None,
     observer: Observer | None = None,
 ) -> Outcome:
     """Take `batch_id` for the batch of a held shard; its results still have to prove it.
 
     Raises UsageError when it cannot be: another number of requests, or another job's.
     """
-    with opened(spec, target=Target(sandbox), roots=roots, observer=observer) as engine:
+    with opened(spec, target=Target(sandbox, environ), roots=roots, observer=observer) as engine:
         shard = _undecided(engine, shard_id)
         owned = {s.batch.id for s in engine.state.shards if s.batch and s.id != shard.id}
         if batch_id in owned | engine.store.owned_elsewhere():
@@ -110,11 +119,14 @@ def resubmit_shard(
     sandbox: bool = False,
     wait: bool = True,
     roots: Sequence[Path] = (),
+    environ: Mapping[str, str] | None = None,
     observer: Observer | None = None,
     shield: Shield = nullcontext,
 ) -> Outcome:
     """Submit a held shard's requests again, although they may be paid for twice: the caller accepts that."""
-    with opened(spec, target=Target(sandbox), roots=roots, observer=observer, shield=shield) as engine:
+    with opened(
+        spec, target=Target(sandbox, environ), roots=roots, observer=observer, shield=shield
+    ) as engine:
         shard = _undecided(engine, shard_id)
         guard_output(engine)
         engine.record(resend(shard, engine.job, engine.state, engine.store, abandoned=True))

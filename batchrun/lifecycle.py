@@ -453,7 +453,7 @@ def _reopen(state: RunState) -> RunState:
         if shard.phase is Phase.REFUSED and shard.reason is Reason.REJECTED:
             return replace(shard, phase=Phase.PLANNED, reason=None, detail="", due=0.0)
         if shard.phase is Phase.HELD and shard.reason is Reason.RESULTS:
-            return replace(shard, phase=Phase.ENDED, reason=None, due=0.0, fetch_tries=0)
+            return replace(shard, phase=Phase.SUBMITTED, reason=None, due=0.0, fetch_tries=0)
         return shard
 
     return replace(state, shards=tuple(map(reopened, state.shards)), canceled=False, collected=None)
@@ -500,6 +500,13 @@ def exit_code(state: RunState, policy: Policy) -> ExitCode:
         case Verdict.RUNNING | Verdict.NEW:
             return ExitCode.NOT_FINISHED
     assert_never(verdict(state, policy))
+
+
+def pending(shards: Sequence[Shard]) -> tuple[Shard, ...]:
+    """The shards that will be asked, are, or may be: a second shard with one of their requests would be asked
+    beside them."""
+    gone = (Reason.REPLACED, Reason.ABANDONED)
+    return tuple(s for s in shards if s.phase is not Phase.FETCHED and s.reason not in gone)
 
 
 def live(shards: Sequence[Shard]) -> tuple[Shard, ...]:

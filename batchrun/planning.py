@@ -32,7 +32,8 @@ def plan(
     if exact and count_tokens is not None and found.sample:
         counted = ExactSample(len(found.sample), sum(count_tokens(orjson.loads(p)) for p in found.sample))
     again = _rows_to_retry(state, job) if state else 0
-    retries = (f"{again:,} failed rows are worth another attempt, which comes on top",) if again else ()
+    rows = "row is" if again == 1 else "rows are"
+    retries = (f"{again:,} failed {rows} worth another attempt, which comes on top",) if again else ()
     return PlanReport(
         job=job.name,
         rows=found.expansion.rows,

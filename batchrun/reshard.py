@@ -11,7 +11,7 @@ from dataclasses import replace
 from batchrun.answers import Answers, Source, retryable
 from batchrun.events import Replaced, Retried
 from batchrun.expand import Request
-from batchrun.lifecycle import live
+from batchrun.lifecycle import pending
 from batchrun.model import Job
 from batchrun.prepare import new_nonce, next_number
 from batchrun.prices import price_of
@@ -58,8 +58,8 @@ def retry_rows(
     new: list[Shard] = []
     if state.expansion is not None:
         needed = keys_needed(store.rows(state.expansion.rows_file))
-        # Never ask for what is under way in another shard, nor twice for one row here.
-        needed -= keys_in(store.shard(s.id) for s in live(state.shards) if s.phase is not Phase.FETCHED)
+        # Never ask for what another shard asks for, or will, nor twice for one row here.
+        needed -= keys_in(store.shard(s.id) for s in pending(state.shards))
         with Answers(sources(state, store)) as answers:
             for shard in looked_at:
                 again = _again(shard, store, answers, needed, every=every)

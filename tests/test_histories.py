@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from batchrun import events, lifecycle
 from batchrun.estimate import Estimate
-from batchrun.lifecycle import Policy, Verdict, apply, live, next_action
+from batchrun.lifecycle import Policy, Verdict, apply, live, next_action, pending
 from batchrun.model import Batch, RequestCounts, Timing
 from batchrun.results import Tally
 from batchrun.state import Phase, Reason, Shard, dumps, loads
@@ -95,7 +95,7 @@ class Histories(RuleBasedStateMachine):
 
     def submit(self, shard: Shard, outcome: str) -> None:
         assert not self.state.canceled
-        assert self.posted.get(shard.nonce) in (None, "deferred"), "one POST for each shard attempt"
+        assert self.posted.get(shard.nonce) in (None, "deferred", "refused"), "nothing may be sent twice"
         if self.policy.max_cost_usd is not None:
             assert self.committed() + shard.requests <= self.policy.max_cost_usd + 1e-9
         newest = self.remotes[-1] if self.remotes else None
@@ -150,7 +150,7 @@ class Histories(RuleBasedStateMachine):
 
     def fetch(self, action: lifecycle.Fetch, outcome: str) -> None:
         shard, remote = action.shard, self.remote(action.batch.id)
-        if outcome == "unseen":
+        if outcome == "unseen" or not remote.ended:
             self.record(events.Unseen(shard.id, self.clock, self.clock + 60, "503"))
         elif outcome == "cut":
             self.record(events.FetchFailed(shard.id, self.clock + 5, "cut"))
@@ -166,9 +166,7 @@ class Histories(RuleBasedStateMachine):
             self.record(events.Fetched(shard.id, tally))
 
     def again(self, shard: Shard, *, every: bool) -> Iterator[int]:
-        needed = self.wanted - {
-            k for s in live(self.state.shards) if s.phase is not Phase.FETCHED for k in self.keys[s.id]
-        }
+        needed = self.wanted - {key for s in pending(self.state.shards) for key in self.keys[s.id]}
         for key in self.keys[shard.id] & needed:
             result, nonce = self.answers[key]
             worth = result in (EXPIRED, ERRORED) or (result == CANCELED and not shard.canceling)
@@ -322,7 +320,7 @@ def counts(remote: Remote) -> RequestCounts:
 
 
 Histories.TestCase.settings = settings(
-    max_examples=3000,
+    max_examples=60,
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],

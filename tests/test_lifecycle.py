@@ -526,7 +526,7 @@ def test_a_canceled_job_goes_on_when_it_is_wanted_again() -> None:
     ("one", "phase"),
     [
         (active(REFUSED, reason=Reason.REJECTED, detail="400"), PLANNED),
-        (active(HELD, reason=Reason.RESULTS, batch=sent(), fetch_tries=5), ENDED),
+        (active(HELD, reason=Reason.RESULTS, batch=sent(), fetch_tries=5), SUBMITTED),
         (active(HELD), HELD),
         (active(REFUSED, reason=Reason.LOST), REFUSED),
         (active(FETCHED), FETCHED),

@@ -25,11 +25,6 @@ def plan(bench: Bench, *args: str) -> Ran:
     return ran
 
 
-def reasons(bench: Bench) -> list[str]:
-    found: list[str] = plan(bench, "--json").json()["reasons"]
-    return found
-
-
 def test_a_first_run(bench: Bench) -> None:
     expected = (
         "batch  3 requests to submit\n\n"
@@ -47,45 +42,12 @@ def test_a_first_run(bench: Bench) -> None:
     assert ".batchrun" not in bench.listing()
 
 
-def test_why_requests_are_new(bench: Bench) -> None:
-    bench.go(code=0)
-    assert plan(bench).stdout.startswith("batch  nothing to submit\n")
-    assert reasons(bench) == []
-    bench.rows(5)
-    assert reasons(bench) == ["2 rows were added"]
-    bench.write("rows.csv", "id,text\nr1,word 1\nr2,another word\nr4,word 4\n")
-    assert reasons(bench) == ["1 row was added", "1 row changed, or never sent"]
-    bench.rows(3)
-    bench.job(request={"max_tokens": 60, "system": "Be brief."})
-    assert reasons(bench) == ["the request changed: max_tokens, system"]
-    bench.job(samples=2)
-    assert reasons(bench) == ["samples went from 1 to 2"]
-    report = plan(bench, "--json").json()
-    assert (report["new"], report["reused"]) == (3, 3)
-
-
-def test_nothing_was_sent_yet(bench: Bench) -> None:
+def test_over_budget(bench: Bench) -> None:
     bench.job(limits={"max_cost_usd": 0.0001})
     bench.run("run", code=4)
-    assert reasons(bench) == ["nothing was submitted yet"]
-    assert plan(bench).stdout.endswith(
-        "  budget      $0.00010, $0.00 of it spent: the upper bound does not fit\n"
-    )
-
-
-def test_repeats_are_asked_once(bench: Bench) -> None:
-    bench.write("rows.csv", "id,text\na,same\nb,same\nc,other\n")
-    assert "  requests    2; 1 repeat asked only once\n" in plan(bench).stdout
-
-
-def test_rows_that_will_be_tried_again_come_on_top(bench: Bench) -> None:
-    error = {"type": "overloaded_error", "message": "Overloaded"}
-    bench.serve(results=[{"match": "word 2", "type": "errored", "error": error}])
-    bench.job(retry={"max_attempts": 1})
-    bench.go(code=3)
-    bench.job(retry={"max_attempts": 2})
-    warnings = plan(bench, "--json").json()["warnings"]
-    assert warnings == ["1 failed rows are worth another attempt, which comes on top"]
+    shown = plan(bench).stdout
+    assert "              new because nothing was submitted yet\n" in shown
+    assert shown.endswith("  budget      $0.00010, $0.00 of it spent: the upper bound does not fit\n")
 
 
 def test_exact_asks_the_token_count(bench: Bench) -> None:

@@ -270,45 +270,6 @@ def test_an_output_that_is_gone_is_written_again(bench: Bench) -> None:
     assert bench.calls() == calls
 
 
-def test_an_output_that_cannot_be_made(bench: Bench) -> None:
-    bench.job(rows=1, output={"path": "notes/answers.jsonl"})
-    bench.write("notes", "a file where the folder would be\n")
-    ran = bench.run("run", code=73)
-    assert ran.stderr == (
-        "error: cannot create notes/answers.jsonl: notes is not a folder; nothing was submitted\n"
-        "hint: name another output.path, or make room for this one\n"
-    )
-    assert bench.calls() == []
-
-
-def test_a_rehearsal_gives_way_to_the_real_answer(bench: Bench) -> None:
-    bench.job(rows=3)
-    bench.run("run", "--sandbox", code=0)
-    invented = bench.output.read_bytes()
-    bench.serve(seconds=1000)
-    bench.go(wait=False, code=75)
-    assert not bench.output.exists()  # invented answers do not stand there meanwhile
-    bench.run("cancel", code=0)
-    bench.go(code=3)
-    assert bench.output.read_bytes() != invented
-    ran = bench.run("run", "--sandbox", code=73)
-    assert ran.stderr == (
-        "error: out/answers.jsonl holds real answers; a sandbox run would replace them\n"
-        "hint: move the file away, or name another output in the spec\n"
-    )
-
-
-def test_two_jobs_with_one_output(bench: Bench) -> None:
-    bench.job("a.yaml", rows=1)
-    bench.job("b.yaml", rows=1)
-    bench.go("a.yaml", code=0)
-    ran = bench.run("run", "b.yaml", code=73)
-    assert ran.stderr == (
-        "error: out/answers.jsonl was written by the job 'a' (a.yaml); nothing was submitted\n"
-        "hint: name another output; or add `name: a` to carry on with that job's answers\n"
-    )
-
-
 # ---- the run directory -------------------------------------------------------------------------
 
 
@@ -342,44 +303,6 @@ def test_the_damaged_state_of_another_job_is_its_own_affair(bench: Bench) -> Non
     bench.job("b.yaml", rows=1, name="second", output={"path": "out/b.jsonl"})
     bench.go("b.yaml", code=0)
     bench.go("b.yaml", code=0)
-
-
-def test_another_base_url(bench: Bench) -> None:
-    bench.serve(seconds=1000)
-    bench.job(rows=1)
-    bench.go(wait=False, code=75)
-    first = bench.env["ANTHROPIC_BASE_URL"]
-    ran = bench.run("run", code=78, ANTHROPIC_BASE_URL="http://127.0.0.1:9")
-    assert ran.stderr == (
-        f"error: the job's batches are at {first}, but ANTHROPIC_BASE_URL leads to http://127.0.0.1:9\n"
-        "hint: run it with the base URL it was started with, or copy the spec to a folder of its own\n"
-    )
-
-
-def test_two_specs_with_one_name(bench: Bench) -> None:
-    bench.job("a.yaml", rows=1, name="same")
-    bench.job("b.yaml", name="same", output={"path": "out/b.jsonl"})
-    bench.go("a.yaml", code=0)
-    ran = bench.run("run", "b.yaml", code=78)
-    assert ran.stderr == (
-        "error: b.yaml and a.yaml both call their job 'same'\nhint: give one of them another name: key\n"
-    )
-
-
-def test_a_renamed_spec_does_not_pay_again(bench: Bench) -> None:
-    bench.serve(seconds=1000)
-    spec = bench.job("a.yaml", rows=1)
-    bench.go("a.yaml", wait=False, code=75)
-    spec.rename(bench.path("b.yaml"))
-    ran = bench.run("run", "b.yaml", code=78)
-    assert ran.stderr == (
-        "error: b.yaml is a.yaml under a new name, and its job 'a' has begun; nothing was submitted\n"
-        "hint: add `name: a` to carry on with it, or move .batchrun/a away to start afresh and pay again\n"
-    )
-    bench.serve()
-    bench.job("b.yaml", name="a")
-    bench.go("b.yaml", wait=False, code=75)
-    assert len(bench.ledger()) == 1
 
 
 def test_a_job_folder_that_cannot_be_made(bench: Bench) -> None:

@@ -1,0 +1,151 @@
+"""What is refused before anything is sent; the exit codes are looked at in commands/test_run.py."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from batchrun import run_job
+from batchrun.decisions import retry_job
+from batchrun.errors import BatchrunError, CannotCreate, ConfigError
+from tests.conftest import MakeSimulator
+from tests.workbench import Bench
+
+
+@pytest.fixture
+def bench(tmp_path: Path, make_simulator: MakeSimulator, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    bench = Bench(tmp_path, make_simulator)
+    bench.serve()
+    monkeypatch.chdir(bench.folder)
+    return bench
+
+
+def refused(
+    bench: Bench, kind: type[BatchrunError], file: str = "batch.yaml", *, sandbox: bool = False
+) -> tuple[str, str]:
+    """The words and the advice of a run that is refused, without a call."""
+    calls = bench.calls()
+    with pytest.raises(kind) as caught:
+        run_job(bench.path(file), environ=bench.env, sandbox=sandbox)
+    assert bench.calls() == calls
+    return str(caught.value), caught.value.hint
+
+
+# ---- the output --------------------------------------------------------------------------------
+
+
+def test_a_file_of_somebody_else(bench: Bench) -> None:
+    spec = bench.job(rows=3)
+    bench.write("out/answers.jsonl", "mine\n")
+    advice = "move it away, or replace it with --overwrite"
+    words = "out/answers.jsonl exists, and batchrun did not write it; nothing was submitted"
+    assert refused(bench, CannotCreate) == (words, advice)
+    run_job(spec, environ=bench.env, overwrite=True)
+    bench.write("out/answers.jsonl", "mine\n")
+    words = "out/answers.jsonl was changed since batchrun wrote it; nothing was submitted"
+    assert refused(bench, CannotCreate) == (words, advice)
+    with pytest.raises(CannotCreate):
+        retry_job(spec, environ=bench.env)
+    assert bench.output.read_text() == "mine\n"
+
+
+def test_a_folder_that_cannot_hold_it(bench: Bench) -> None:
+    bench.job(rows=1, output={"path": "notes/answers.jsonl"})
+    bench.write("notes", "a file where the folder would be\n")
+    advice = "name another output.path, or make room for this one"
+    words = "cannot create notes/answers.jsonl: notes is not a folder; nothing was submitted"
+    assert refused(bench, CannotCreate) == (words, advice)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_may_not_be_written_to(bench: Bench) -> None:
+    bench.job(rows=1)
+    bench.output.parent.mkdir(mode=0o555)
+    words = "cannot create out/answers.jsonl: out may not be written to; nothing was submitted"
+    assert refused(bench, CannotCreate)[0] == words
+
+
+def test_a_rehearsal_gives_way_to_the_real_answer(bench: Bench) -> None:
+    spec = bench.job(rows=3)
+    run_job(spec, sandbox=True)
+    invented = bench.output.read_bytes()
+    bench.serve(seconds=0.2)
+    bench.go(wait=False, code=75)
+    assert not bench.output.exists()  # invented answers do not stand there meanwhile
+    bench.go(code=0)
+    assert bench.output.read_bytes() != invented
+    assert refused(bench, CannotCreate, sandbox=True) == (
+        "out/answers.jsonl holds real answers; a sandbox run would replace them",
+        "move the file away, or name another output in the spec",
+    )
+    bench.output.unlink()
+    run_job(spec, sandbox=True)
+
+
+def test_two_jobs_with_one_output(bench: Bench) -> None:
+    bench.job("a.yaml", rows=1)
+    bench.job("b.yaml")
+    bench.go("a.yaml", code=0)
+    assert refused(bench, CannotCreate, "b.yaml") == (
+        "out/answers.jsonl was written by the job 'a' (a.yaml); nothing was submitted",
+        "name another output; or add `name: a` to carry on with that job's answers",
+    )
+
+
+# ---- the run directory -------------------------------------------------------------------------
+
+
+def test_another_base_url(bench: Bench) -> None:
+    bench.job(rows=1)
+    first = bench.env["ANTHROPIC_BASE_URL"]
+    bench.go(code=0)
+    bench.rows(2)
+    bench.env["ANTHROPIC_BASE_URL"] = "http://127.0.0.1:9"
+    assert refused(bench, ConfigError) == (
+        f"the job's batches are at {first}, but ANTHROPIC_BASE_URL leads to http://127.0.0.1:9",
+        "run it with the base URL it was started with, or copy the spec to a folder of its own",
+    )
+
+
+def test_another_base_url_before_anything_was_sent(bench: Bench) -> None:
+    bench.job(rows=1, limits={"max_cost_usd": 0})
+    bench.env["ANTHROPIC_BASE_URL"] += "/"
+    bench.go(code=4)
+    bench.env["ANTHROPIC_BASE_URL"] = "http://127.0.0.1:9"
+    bench.go(code=4)
+
+
+def test_two_specs_with_one_name(bench: Bench) -> None:
+    bench.job("a.yaml", rows=1, name="same")
+    bench.job("b.yaml", name="same", output={"path": "out/b.jsonl"})
+    bench.go("a.yaml", code=0)
+    assert refused(bench, ConfigError, "b.yaml") == (
+        "b.yaml and a.yaml both call their job 'same'",
+        "give one of them another name: key",
+    )
+
+
+def test_a_renamed_spec_does_not_pay_again(bench: Bench) -> None:
+    bench.serve(seconds=1000)
+    spec = bench.job("a.yaml", rows=1)
+    bench.go("a.yaml", wait=False, code=75)
+    spec.rename(bench.path("b.yaml"))
+    assert refused(bench, ConfigError, "b.yaml") == (
+        "b.yaml is a.yaml under a new name, and its job 'a' has begun; nothing was submitted",
+        "add `name: a` to carry on with it, or move .batchrun/a away to start afresh and pay again",
+    )
+    bench.job("b.yaml", name="a")
+    bench.go("b.yaml", wait=False, code=75)
+    assert len(bench.ledger()) == 1
+    assert bench.state("a").spec == "b.yaml"
+
+
+def test_a_copy_of_a_spec_is_another_job(bench: Bench) -> None:
+    spec = bench.job("a.yaml", rows=1)
+    bench.go("a.yaml", code=0)
+    bench.output.unlink()
+    bench.path("b.yaml").write_bytes(spec.read_bytes())
+    bench.go("b.yaml", code=0)
+    assert len(bench.ledger()) == 2
