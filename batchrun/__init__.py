@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from batchrun.client import BatchesClient
+    from batchrun.client.batches import BatchesClient
     from batchrun.errors import ApiError, BatchrunError
     from batchrun.jobs import Outcome, run_job
     from batchrun.model import Batch, BatchPage, RequestCounts, Result
@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "batchrun.client": ("BatchesClient",),
+    "batchrun.client.batches": ("BatchesClient",),
     "batchrun.errors": ("ApiError", "BatchrunError"),
     "batchrun.jobs": ("Outcome", "run_job"),
     "batchrun.model": ("Batch", "BatchPage", "RequestCounts", "Result"),

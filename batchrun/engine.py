@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from typing import Protocol, assert_never
 
 from batchrun import events, files, lifecycle
-from batchrun.collect import collect
 from batchrun.errors import (
     ApiError,
     BillingStopped,
@@ -27,6 +26,7 @@ from batchrun.errors import (
 from batchrun.events import Event
 from batchrun.lifecycle import apply, next_action
 from batchrun.model import Batch, Job
+from batchrun.outputs.collect import collect
 from batchrun.prepare import prepare, relative, still_current, unchanged
 from batchrun.prices import price_of
 from batchrun.proof import ForeignResults, prove

@@ -30,6 +30,7 @@ from batchrun.lifecycle import (
     next_action,
     over_budget,
     overdue,
+    pending,
     planned,
     proven_lost,
     settled,
@@ -650,6 +651,26 @@ def test_how_it_stands(value: RunState, word: Verdict, code: ExitCode) -> None:
 @pytest.mark.parametrize(("phase", "expected"), [(p, p in (SUBMITTING, SUBMITTED, ENDED)) for p in Phase])
 def test_what_is_under_way(phase: Phase, expected: bool) -> None:
     assert under_way(state(active(phase))) is expected
+
+
+@pytest.mark.parametrize(
+    ("one", "waits"),
+    [
+        (active(PLANNED), True),
+        (active(SUBMITTING), True),
+        (active(SUBMITTED), True),
+        (active(ENDED), True),
+        (active(HELD), True),
+        (active(REFUSED, reason=Reason.LOST), True),
+        (active(REFUSED, reason=Reason.TOO_LARGE), True),
+        (active(REFUSED, reason=Reason.REJECTED), True),
+        (active(REFUSED, reason=Reason.REPLACED), False),
+        (active(REFUSED, reason=Reason.ABANDONED), False),
+        (active(FETCHED), False),
+    ],
+)
+def test_whose_requests_will_be_asked_or_are(one: Shard, waits: bool) -> None:
+    assert bool(pending((one,))) is waits
 
 
 def test_what_is_settled() -> None:

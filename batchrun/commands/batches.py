@@ -22,7 +22,7 @@ from batchrun.render.batches import HEADER, details, row
 from batchrun.safetext import escaped, plain
 
 if TYPE_CHECKING:
-    from batchrun.client import BatchesClient
+    from batchrun.client.batches import BatchesClient
 
 _id = click.argument("id")
 _yes = click.option("--yes", is_flag=True, help="Do not ask.")
@@ -68,7 +68,7 @@ def create(file: Path, betas: tuple[str, ...], api_version: str, yes: bool, as_j
     A line is {"custom_id": "a-1", "params": {"model": …, "max_tokens": …, "messages": […]}}. Prints the id
     of the batch. Nothing is ever sent twice: when the answer is lost, look with `batchrun batches list`.
     """
-    from batchrun.body import Body
+    from batchrun.client.body import Body
 
     name = "stdin" if str(file) == "-" else str(file)
     with _client() as client, _nothing_submitted(), _given(file) as path, Body(path, name).opened() as upload:
@@ -235,7 +235,7 @@ def wait(id: str, poll_interval: float, timeout: float, as_json: bool) -> None:
 
 
 def _client() -> BatchesClient:
-    from batchrun.client import BatchesClient  # not above: `--help` needs no HTTP library
+    from batchrun.client.batches import BatchesClient  # not above: `--help` needs no HTTP library
 
     return BatchesClient()
 
@@ -252,7 +252,7 @@ def _agree(question: str, yes: bool, otherwise: str) -> None:
 
 def _submit(create: Callable[[], Batch]) -> Batch:
     """One POST that a signal interrupts only when it takes long, and then says what may have happened."""
-    from batchrun.client import UNKNOWN
+    from batchrun.client.batches import UNKNOWN
 
     try:
         with Interrupts() as interrupts, interrupts.shielded():

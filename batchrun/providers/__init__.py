@@ -11,7 +11,7 @@ from batchrun.providers.base import Provider
 
 def _anthropic(environ: Mapping[str, str], base_url: str | None, api_key: str | None) -> Provider:
     # Here and not above: requests takes a tenth of a second to import, and most reruns need no network.
-    from batchrun.client import BatchesClient
+    from batchrun.client.batches import BatchesClient
     from batchrun.providers.anthropic import Anthropic
 
     return Anthropic(BatchesClient(api_key, base_url=base_url, environ=environ))

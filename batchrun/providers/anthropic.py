@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
-from batchrun.apierrors import created_nothing
-from batchrun.body import Body
-from batchrun.client import BatchesClient
+from batchrun.client.apierrors import created_nothing
+from batchrun.client.batches import BatchesClient
+from batchrun.client.body import Body
+from batchrun.client.streams import MAX_LINE
 from batchrun.errors import (
     ApiError,
     BadRequest,
@@ -27,7 +28,6 @@ from batchrun.errors import (
 from batchrun.files import CHUNK, PRIVATE_FILE, disk_error
 from batchrun.model import Batch, Json
 from batchrun.providers.base import Baseline, OutcomeUnknown, Polled, Rejected, TryLater
-from batchrun.streams import MAX_LINE
 
 _PAGE = 100
 

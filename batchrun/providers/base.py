@@ -8,9 +8,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from batchrun.client.waiting import Polled
 from batchrun.errors import ApiError, BatchrunError, ExitCode
 from batchrun.model import Batch, Json
-from batchrun.waiting import Polled
 
 __all__ = ["Baseline", "OutcomeUnknown", "Polled", "Provider", "ProviderError", "Rejected", "TryLater"]
 

@@ -11,12 +11,12 @@ from typing import Any
 import orjson
 
 from batchrun.errors import MissingInput
-from batchrun.faults import Faults, Steps
 from batchrun.model import Json, ResultType
 from batchrun.simulator.faults import ACTIONS
 from batchrun.simulator.requests import CALLS
 from batchrun.simulator.scenario import Fault, ResultRule, Scenario
-from batchrun.yamldoc import read
+from batchrun.spec.faults import Faults, Steps
+from batchrun.spec.yamldoc import read
 
 _RULE_KEYS = ("match", "type", "error", "stop_reason", "text", "times")
 _FAULT_KEYS = ("on", "skip", "times", "per_batch")

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import pytest
 
 from batchrun import cli
-from batchrun.client import BatchesClient
+from batchrun.client.batches import BatchesClient
 from batchrun.simulator import Options, Simulator
 from batchrun.units import format_size
 from tests.conftest import MakeSimulator

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from batchrun.client import BatchesClient
+from batchrun.client.batches import BatchesClient
+from batchrun.client.transport import Timeouts
 from batchrun.errors import (
     ApiError,
     BillingStopped,
@@ -24,7 +25,6 @@ from batchrun.errors import (
 from batchrun.providers.anthropic import Anthropic
 from batchrun.providers.base import Baseline, OutcomeUnknown, Provider, ProviderError, Rejected, TryLater
 from batchrun.simulator import Options
-from batchrun.transport import Timeouts
 from tests.conftest import MakeSimulator
 from tests.providers.contract import Contract
 from tests.rawserver import Cut, FakeTime, RawServer, Reply, Reset, api_error, batch_json, http

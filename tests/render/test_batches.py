@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from batchrun import wire
+from batchrun.client import wire
 from batchrun.render.batches import HEADER, details, row
 from tests.rawserver import batch_json
 

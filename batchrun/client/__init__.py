@@ -1,0 +1,1 @@
+"""Every call of the Message Batches API. `batches.BatchesClient` is the way in; `batchrun` exports it."""

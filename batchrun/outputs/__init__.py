@@ -1,0 +1,1 @@
+"""Rows and answers → the output file, and what it came to."""

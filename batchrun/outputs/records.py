@@ -1,0 +1,125 @@
+"""One output record: a row joined with its answer (design §5), as `schemas/result.schema.json` says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+from batchrun.model import Json, Result
+from batchrun.outputs.structured import Check, read
+from batchrun.prices import PriceLookup, message_cost_usd
+from batchrun.results import usage_of
+
+Record: TypeAlias = dict[str, Any]
+
+FIELDS = (
+    "id",
+    "row",
+    "sample",
+    "status",
+    "text",
+    "json",
+    "stop_reason",
+    "usage",
+    "cost_usd",
+    "error",
+    "problem",
+    "model",
+    "batch_id",
+    "custom_id",
+    "tool_calls",
+    "input",
+)
+"""Every field a record may have, in order. `sample`, `tool_calls` and `input` only stand where they apply."""
+
+_STOPPED_SHORT = {
+    "max_tokens": "truncated",
+    "model_context_window_exceeded": "truncated",
+    "pause_turn": "paused",
+}
+
+
+def record_of(
+    row: Mapping[str, Any],
+    sample: int | None,
+    result: Result | None,
+    batch_id: str | None,
+    check: Check | None,
+    price_of: PriceLookup,
+    *,
+    repeated: bool = False,
+) -> Record:
+    """The record of a row, or of one `sample` of it.
+
+    `row` is a line of the rows file, `batch_id` the batch that `result` came from. No result at all means that the user cancelled before it was asked.
+    `repeated`: an earlier record has this very answer; it was paid for once, so the cost here is 0, and the
+    costs of all records add up to what was billed. `cost_usd` is None when the price is not known.
+    """
+    record: Record = {"id": row["id"], "row": row["row"]}
+    if sample is not None:
+        record["sample"] = sample
+    record["status"] = "canceled"
+    record["text"] = record["json"] = record["stop_reason"] = record["usage"] = None
+    record["cost_usd"] = 0.0
+    record["error"] = record["problem"] = record["model"] = record["batch_id"] = record["custom_id"] = None
+    if result is not None:
+        record["status"] = result.type.value
+        record["batch_id"], record["custom_id"] = batch_id, result.custom_id
+        if result.error is not None:
+            record["error"] = {"type": result.error.type, "message": result.error.message}
+        if result.message is not None:
+            _answered(record, result.message, check, price_of, repeated=repeated)
+    if "input" in row:
+        record["input"] = row["input"]
+    return record
+
+
+def _answered(
+    record: Record, message: Mapping[str, Any], check: Check | None, price_of: PriceLookup, *, repeated: bool
+) -> None:
+    """Fill in what a succeeded result says."""
+    text, calls = _contents(message)
+    stop, usage, model = message.get("stop_reason"), usage_of(message), message.get("model")
+    record["text"], record["stop_reason"], record["model"] = text, stop, model
+    problem = _STOPPED_SHORT.get(stop) if isinstance(stop, str) else None
+    if stop == "refusal":
+        problem = _refusal(message)
+    if check is not None and not (calls and not text):
+        record["json"], wrong = read(text, check)
+        problem = problem or wrong
+    if not text and not calls:
+        problem = problem or "empty"
+    record["problem"] = problem
+    # Spelled out: `asdict` would take a third of the time of the whole record.
+    record["usage"] = {
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cache_write_5m": usage.cache_write_5m,
+        "cache_write_1h": usage.cache_write_1h,
+        "cache_read": usage.cache_read,
+    }
+    if not repeated:
+        price = price_of(model) if isinstance(model, str) else None
+        record["cost_usd"] = None if price is None else message_cost_usd(price, message, usage)
+    if calls:
+        record["tool_calls"] = calls
+
+
+def _contents(message: Mapping[str, Any]) -> tuple[str, list[Record]]:
+    """The text blocks in one string, without thinking, and the calls of the user's own tools."""
+    texts: list[str] = []
+    calls: list[Record] = []
+    for block in message.get("content") or ():
+        match block:
+            case {"type": "text", "text": str(text)}:
+                texts.append(text)
+            case {"type": "tool_use", "name": name}:
+                calls.append({"name": name, "input": block.get("input")})
+    return "".join(texts), calls
+
+
+def _refusal(message: Mapping[str, Json]) -> str:
+    """`refusal`, with the category where the API names one (batches-api §2.9)."""
+    details = message.get("stop_details")
+    category = details.get("category") if isinstance(details, dict) else None
+    return f"refusal: {category}" if isinstance(category, str) else "refusal"

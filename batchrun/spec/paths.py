@@ -1,0 +1,71 @@
+"""Where a spec's paths may lead: inside the jail, and the output away from all that is read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePath
+
+from batchrun.errors import DataError
+from batchrun.jail import confine
+from batchrun.spec.faults import Faults, Steps
+
+STATE_FOLDER = ".batchrun"
+
+
+def check_input_paths(
+    paths: Sequence[tuple[Steps, str]], faults: Faults, root: Path, roots: Sequence[Path]
+) -> None:
+    """Tell of paths that lead outside. Whether they lead to anything is seen when they are read."""
+    for steps, text in paths:
+        _confined(text, steps, faults, root, roots)
+
+
+def check_output_path(
+    text: str,
+    faults: Faults,
+    root: Path,
+    roots: Sequence[Path],
+    taken: Sequence[tuple[Path, str]],
+    inputs: Sequence[str],
+) -> Path:
+    """The output's absolute path. Tells of one that would overwrite what is read, or stand among the state."""
+    steps: Steps = ("output", "path")
+    path = _confined(text, steps, faults, root, roots)
+    if path is None:
+        return root / text
+    if STATE_FOLDER in path.parts[len(root.parts) :]:
+        faults.at_value(steps, f"lies inside {STATE_FOLDER}", "the state is kept there; name another folder")
+    elif path.is_dir():
+        faults.at_value(steps, "is a folder", "name a file in it")
+    elif what := next((what for file, what in taken if file == path), None):
+        faults.at_value(steps, f"is {what}", "answers need a file of their own")
+    elif pattern := next((p for p in inputs if _covers(p, path, root, roots)), None):
+        faults.at_value(steps, f"is among the input ({pattern})", "answers need a file of their own")
+    return path
+
+
+def _confined(text: str, steps: Steps, faults: Faults, root: Path, roots: Sequence[Path]) -> Path | None:
+    try:
+        return confine(text, root=root, roots=roots)
+    except DataError as error:
+        faults.at_value(steps, str(error), error.hint)
+        return None
+
+
+def _covers(pattern: str, path: Path, root: Path, roots: Sequence[Path]) -> bool:
+    """Whether an input names `path`, the folder it is in, or matches it."""
+    try:
+        whole = confine(pattern, root=root, roots=roots)
+    except DataError:
+        return False
+    return path == whole or path.parent == whole or _matches(path.parts, PurePath(whole).parts)
+
+
+def _matches(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
+    """As `Path.glob`: `**` is any number of folders, every other part is one name."""
+    if not pattern:
+        return not parts
+    if pattern[0] == "**":
+        return any(_matches(parts[skip:], pattern[1:]) for skip in range(len(parts)))
+    return bool(parts) and fnmatchcase(parts[0], pattern[0]) and _matches(parts[1:], pattern[1:])

@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft7Validator
+
+from batchrun.outputs.records import FIELDS, Record, record_of
+from batchrun.outputs.structured import Check
+from batchrun.prices import price_of
+from batchrun.results import parse
+from tests.resultlines import MODEL, custom_id, ended, errored, succeeded
+
+RESULT: dict[str, Any] = json.loads((Path(__file__).parents[1] / "schemas/result.schema.json").read_text())
+SCHEMA = Draft7Validator(RESULT)
+ROW = {"row": 7, "id": "T-7"}
+
+
+def record(line: bytes | None, check: Check | None = None, **options: Any) -> Record:
+    row = {**ROW, **options.pop("row", {})}
+    result, batch_id = (None, None) if line is None else (parse(line), "msgbatch_1")
+    made = record_of(row, options.pop("sample", None), result, batch_id, check, price_of, **options)
+    SCHEMA.validate(made)
+    assert list(made) == [field for field in FIELDS if field in made], "fields stand in order"
+    return made
+
+
+def test_a_row_with_its_answer() -> None:
+    assert record(succeeded("a", "Blue.")) == {
+        "id": "T-7",
+        "row": 7,
+        "status": "succeeded",
+        "text": "Blue.",
+        "json": None,
+        "stop_reason": "end_turn",
+        "usage": {
+            "input_tokens": 1000,
+            "output_tokens": 200,
+            "cache_write_5m": 0,
+            "cache_write_1h": 0,
+            "cache_read": 0,
+        },
+        "cost_usd": 0.001,
+        "error": None,
+        "problem": None,
+        "model": MODEL,
+        "batch_id": "msgbatch_1",
+        "custom_id": custom_id("a"),
+    }
+
+
+NOTHING = {
+    "id": "T-7",
+    "row": 7,
+    "text": None,
+    "json": None,
+    "stop_reason": None,
+    "usage": None,
+    "cost_usd": 0.0,
+    "error": None,
+    "problem": None,
+    "model": None,
+}
+
+
+def test_a_row_without_an_answer_was_never_sent() -> None:
+    assert record(None) == {**NOTHING, "status": "canceled", "batch_id": None, "custom_id": None}
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "error"),
+    [
+        (errored("a", "api_error", "oh"), "errored", {"type": "api_error", "message": "oh"}),
+        (ended("a", "expired"), "expired", None),
+        (ended("a", "canceled"), "canceled", None),
+    ],
+)
+def test_a_row_that_failed(line: bytes, status: str, error: Any) -> None:
+    ids = {"batch_id": "msgbatch_1", "custom_id": custom_id("a")}
+    assert record(line) == {**NOTHING, **ids, "status": status, "error": error}
+
+
+def test_samples_and_input_columns_stand_where_they_apply() -> None:
+    made = record(succeeded("a"), sample=2, row={"input": {"subject": "Hi", "n": 1}})
+    assert made["sample"] == 2
+    assert made["input"] == {"subject": "Hi", "n": 1}
+
+
+def test_text_is_all_text_blocks_without_thinking() -> None:
+    content = [
+        {"type": "thinking", "thinking": "hm", "signature": "s"},
+        {"type": "text", "text": "Blue"},
+        {"type": "server_tool_use", "id": "1", "name": "web_search", "input": {}},
+        {"type": "text", "text": "."},
+    ]
+    made = record(succeeded("a", content=content))
+    assert made["text"] == "Blue."
+    assert "tool_calls" not in made
+
+
+def test_calls_of_the_users_tools_are_kept() -> None:
+    call = {"type": "tool_use", "id": "toolu_1", "name": "look_up", "input": {"city": "Oslo"}}
+    made = record(
+        succeeded("a", content=[call, call], stop_reason="tool_use"), lambda _: "schema: never asked"
+    )
+    assert made["tool_calls"] == [{"name": "look_up", "input": {"city": "Oslo"}}] * 2
+    assert (made["text"], made["json"], made["problem"]) == ("", None, None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"stop_reason": "max_tokens"}, "truncated"),
+        ({"stop_reason": "model_context_window_exceeded"}, "truncated"),
+        ({"stop_reason": "max_tokens", "content": []}, "truncated"),
+        ({"stop_reason": "pause_turn"}, "paused"),
+        ({"stop_reason": "refusal"}, "refusal"),
+        ({"stop_reason": "refusal", "stop_details": {"type": "refusal", "category": "bio"}}, "refusal: bio"),
+        ({"stop_reason": "refusal", "stop_details": {"type": "refusal", "category": None}}, "refusal"),
+        ({"content": []}, "empty"),
+        ({"content": None}, "empty"),
+        ({"stop_reason": "stop_sequence"}, None),
+        ({"stop_reason": "a new one"}, None),
+        ({"stop_reason": None}, None),
+    ],
+)
+def test_succeeded_is_not_usable(changes: dict[str, Any], problem: str | None) -> None:
+    made = record(succeeded("a", **changes))
+    assert (made["status"], made["problem"]) == ("succeeded", problem)
+
+
+def even(value: Any) -> str | None:
+    return None if value["n"] % 2 == 0 else "schema: $.n: odd"
+
+
+@pytest.mark.parametrize(
+    ("text", "stop", "value", "problem"),
+    [
+        ('{"n":2}', "end_turn", {"n": 2}, None),
+        ('{"n":1}', "end_turn", None, "schema: $.n: odd"),
+        ("two", "end_turn", None, "unparsable"),
+        ('{"n":', "max_tokens", None, "truncated"),
+        ("I cannot", "refusal", None, "refusal"),
+    ],
+)
+def test_structured_output(text: str, stop: str, value: Any, problem: str | None) -> None:
+    made = record(succeeded("a", text, stop_reason=stop), even)
+    assert (made["json"], made["problem"], made["text"]) == (value, problem, text)
+
+
+def test_a_repeated_answer_was_paid_for_once() -> None:
+    assert record(succeeded("a"), repeated=True)["cost_usd"] == 0.0
+
+
+def test_a_cost_nobody_knows_is_null() -> None:
+    assert record(succeeded("a", model="claude-opus-99"))["cost_usd"] is None
+    assert record(succeeded("a", model="claude-opus-99"), repeated=True)["cost_usd"] == 0.0
+
+
+def test_the_schema_describes_every_field_and_no_other() -> None:
+    assert set(RESULT["properties"]) == set(FIELDS)
+    Draft7Validator.check_schema(RESULT)
