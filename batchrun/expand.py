@@ -65,7 +65,7 @@ def canonical(value: Json) -> Json:
 
 def expand(rows: Iterable[Row], job: Job, read_file: ReadFile) -> Iterator[tuple[Row, list[Request]]]:
     """Each row with its requests, one a sample. Raises DataError or MissingInput naming the row."""
-    render = _ready_made if job.request is None else _Renderer(job.request, read_file)
+    render = _ready_made if job.request is None else Renderer(job.request, read_file)
     every_row = job.request is None or _depends_on_row(job.request)
     facts: Facts | None = None
     for row in rows:
@@ -163,7 +163,7 @@ def _depends_on_row(node: Node, path: tuple[str, ...] = ()) -> bool:
     return False
 
 
-class _Renderer:
+class Renderer:
     """The compiled request: literal JSON between holes."""
 
     def __init__(self, request: Mapping[str, Node], read_file: ReadFile) -> None:

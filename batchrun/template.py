@@ -147,6 +147,13 @@ class _Logic:
             return self._environment.render_template("t", **{"row": own, **own})
         except TemplateError as error:
             raise _failure(error, values, self._template) from None
+        except (
+            AttributeError,
+            TypeError,
+            ValueError,
+            LookupError,
+        ) as error:  # a method of a list or an object
+            raise DataError(f"template: {error}", where=str(self._template.place)) from None
 
     def _emit(self, value: object) -> str:
         text = to_text(value)

@@ -55,7 +55,7 @@ def test_the_fast_path_and_the_engine_write_the_same(value: Json, around: str) -
         (3.0, "3"),
         (-0.0, "0"),
         (2.5, "2.5"),
-        (1e300, "1e300"),
+        (1e300, "1e+300"),
         (float(2**63), "9223372036854775807"),
         (True, "true"),
         (None, "null"),
@@ -155,7 +155,13 @@ def test_an_unknown_column_among_many() -> None:
         ("{{ tags[7] }}", "`tags[7]` is undefined"),
         ("{{ who.__class__ }}", "`who.__class__` is undefined"),
         ("{{ subject + 1 }}", "tried to use + operator on unsupported types string and number"),
-        ("{{ tags.nope() }}", "object has no method named nope"),
+        ("{{ tags.nope() }}", "'list' object has no attribute 'nope'"),
+        ("{{ tags.remove('z') }}", "list.remove(x): x not in list"),
+        ("{{ tags.pop(9) }}", "pop index out of range"),
+        ("{{ tags.pop('z') }}", "'str' object cannot be interpreted as an integer"),
+        ("{{ subject.nope() }}", "string has no method named nope"),
+        ("{{ nope() }}", "nope is unknown"),
+        ("{{ subject|nope }}", "filter nope is unknown"),
     ],
 )
 def test_what_fails_in_an_expression(source: str, reason: str) -> None:

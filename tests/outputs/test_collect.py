@@ -18,7 +18,7 @@ from batchrun.report import Cause, Summary
 from tests.jobs import asking_for, job, node, rows_file, source
 from tests.resultlines import custom_id, ended, errored, succeeded
 
-SCHEMA = Draft7Validator(json.loads((Path(__file__).parents[1] / "schemas/result.schema.json").read_text()))
+SCHEMA = Draft7Validator(json.loads((Path(__file__).parents[2] / "schemas/result.schema.json").read_text()))
 
 
 def records(path: Path) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from batchrun.prices import price_of
 from batchrun.results import parse
 from tests.resultlines import MODEL, custom_id, ended, errored, succeeded
 
-RESULT: dict[str, Any] = json.loads((Path(__file__).parents[1] / "schemas/result.schema.json").read_text())
+RESULT: dict[str, Any] = json.loads((Path(__file__).parents[2] / "schemas/result.schema.json").read_text())
 SCHEMA = Draft7Validator(RESULT)
 ROW = {"row": 7, "id": "T-7"}
 

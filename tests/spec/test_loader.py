@@ -15,7 +15,7 @@ from batchrun.model import InputFormat, Limits, OutputFormat, Place, Template, T
 from batchrun.spec.loader import load, schema_text
 
 TODAY = date(2026, 11, 22)
-CHECKOUT = Path(__file__).parent.parent
+CHECKOUT = Path(__file__).parents[2]
 
 REQUEST = """\
 request:
