@@ -28,7 +28,7 @@ from batchrun.lifecycle import apply, next_action
 from batchrun.model import Batch, Job
 from batchrun.outputs.collect import collect
 from batchrun.prepare import prepare, relative, still_current, unchanged
-from batchrun.prices import price_of
+from batchrun.prices import PriceBook
 from batchrun.proof import ForeignResults, prove
 from batchrun.providers.base import Baseline, OutcomeUnknown, Provider, Rejected, TryLater
 from batchrun.reshard import resend, retry_rows, sources
@@ -263,13 +263,13 @@ class Engine:
             yield from self._cancel(shard, sent)
 
     def _fetch(self, shard: Shard, sent: SentBatch) -> Iterator[Event]:
-        part = self.store.part(shard.id)
+        part, book = self.store.part(shard.id), PriceBook(self.state.prices)
         counts = sent.request_counts
         try:
             if shard.fetch_tries:  # perhaps the counts were what was wrong
                 counts = self.provider.retrieve(sent.id).batch.request_counts
             self.provider.download(sent.id, part)
-            tally = prove(part, custom_ids(self.store.shard(shard.id)), counts, price_of)
+            tally = prove(part, custom_ids(self.store.shard(shard.id)), counts, book)
         except TryLater as error:
             yield self._unseen(shard, error)
         except ForeignResults as error:
@@ -281,7 +281,7 @@ class Engine:
             yield events.FetchFailed(shard.id, self._clock() + pause, str(error))
         else:
             files.settle(part, self.store.results(shard.id))
-            yield events.Fetched(shard.id, tally)
+            yield events.Fetched(shard.id, tally, book.known)
 
     def _unseen(self, shard: Shard, error: TryLater) -> events.Unseen:
         return events.Unseen(shard.id, self._clock(), self._next_poll(error.after), str(error))
@@ -294,7 +294,7 @@ class Engine:
         if self.state.expansion is not None:
             yield events.Gathering()
             rows = self.store.rows(self.state.expansion.rows_file)
-            done = collect(self.job, rows, sources(self.state, self.store), price_of)
+            done = collect(self.job, rows, sources(self.state, self.store), PriceBook(self.state.prices))
             output = relative(done.output, self.job.root)
             yield events.Gathered(Collected(output, done.summary.all_succeeded, done.summary))
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from batchrun.model import Batch
+from batchrun.prices import Price
 from batchrun.results import Tally
 from batchrun.state import Collected, Expansion, Intent, Reason, Shard
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Rows were expanded anew: shards that were never created give way to these. Something else is asked now,
-    so an earlier cancellation is over."""
+    """Rows were expanded anew: shards that were never created give way to these. Where the rows ask
+    for something else now, an earlier cancellation is over."""
 
     expansion: Expansion
     shards: tuple[Shard, ...]
@@ -112,6 +114,7 @@ class Unseen:
 class Fetched:
     shard_id: str
     tally: Tally
+    prices: Mapping[str, Price]
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,6 +138,17 @@ def digest(path: Path) -> str:
         raise disk_error(error, path, "read") from error
 
 
+def read_whole(stream: BinaryIO, path: Path, limit: int) -> tuple[bytes, FileFact]:
+    """Up to `limit` + 1 bytes of an open file, and what that reading saw. The time is taken first: a change
+    while it is read shows later as one."""
+    try:
+        stat = os.fstat(stream.fileno())
+        data = stream.read(limit + 1)
+    except OSError as error:
+        raise disk_error(error, path, "read") from error
+    return data, FileFact(str(path), len(data), stat.st_mtime_ns, hashlib.sha256(data).hexdigest())
+
+
 def file_fact(path: Path) -> FileFact:
     """What a whole reading of `path` shows."""
     try:

@@ -290,7 +290,11 @@ def apply(state: RunState, event: Event) -> RunState:
     match event:
         case Prepared(expansion, shards):
             kept = tuple(replace(s, retried=False) for s in state.shards if not never_created(s))
-            return replace(state, expansion=expansion, shards=kept + shards, collected=None, canceled=False)
+            same = state.expansion is not None and state.expansion.rows_sha256 == expansion.rows_sha256
+            canceled = state.canceled and same
+            return replace(
+                state, expansion=expansion, shards=kept + shards, collected=None, canceled=canceled
+            )
         case Refreshed(expansion):
             return replace(state, expansion=expansion)
         case OutputGone():
@@ -347,10 +351,10 @@ def _apply_to_shard(state: RunState, event: ShardEvent) -> RunState:
             return _polled(state, shard, event)
         case Unseen():
             return _unseen(state, shard, event)
-        case Fetched(shard_id, tally):
+        case Fetched(shard_id, tally, prices):
             proven = replace(shard.batch, provisional=False) if shard.batch else None
             state = _update(state, shard_id, phase=Phase.FETCHED, tally=tally, batch=proven, detail="")
-            return replace(state, collected=None)
+            return replace(state, collected=None, prices={**state.prices, **prices})
         case FetchFailed(shard_id, due, detail):
             tries = shard.fetch_tries + 1
             state = _update(state, shard_id, fetch_tries=tries, due=due, stuck_since=0.0, detail=detail)

@@ -129,8 +129,8 @@ class Job:
     limits: Limits = field(default_factory=Limits)
     max_attempts: int = 3
     timing: Timing = field(default_factory=Timing)
-    files: tuple[Path, ...] = ()
-    """The spec and every `$file` it reads, absolute: what a change of the spec can be seen by."""
+    files: tuple[FileFact, ...] = ()
+    """The spec and every `$file` as they were read, absolute: what a change of the spec can be seen by."""
 
 
 # ---- rows and requests -------------------------------------------------------------------------

@@ -5,6 +5,7 @@ The same pass serves `plan` (which writes nothing) and `run` (which writes the r
 
 from __future__ import annotations
 
+import hashlib
 import random
 import secrets
 from array import array
@@ -118,6 +119,7 @@ def _prepare(job: Job, state: RunState | None, store: Store, *, write: bool, wat
     # 16 bytes a request, in memory: any row may repeat any earlier one, and must not be paid for again.
     seen: set[bytes] = set()
     count = asked = reused = 0
+    digest = hashlib.sha256()
     with target as stream, cutter:
         for row, requests in expand(rows, job, media_reader(job)):
             count += 1
@@ -132,14 +134,17 @@ def _prepare(job: Job, state: RunState | None, store: Store, *, write: bool, wat
                 else:
                     cutter.add(request, where=f"row {row.number} ({row.where})")
                     watch.new(row, request)
+            line = _rows_line(row, [r.key for r in requests], job.output.include_input)
+            digest.update(line)
             if stream is not None:
-                stream.write(_rows_line(row, [r.key for r in requests], job.output.include_input))
+                stream.write(line)
         new_shards = cutter.close()
     expansion = Expansion(
-        spec_files=tuple(relative(files.file_fact(path), job.root) for path in job.files),
+        spec_files=_spec_files(job),
         input_paths=job.input.paths,
         inputs=tuple(rows.files),
         rows_file=rows_file,
+        rows_sha256=digest.hexdigest(),
         rows=count,
         requests=len(seen),
         settings=settings_of(job),
@@ -154,12 +159,12 @@ def still_current(expansion: Expansion, job: Job) -> Expansion | None:
     """The expansion with its files' newest times, when spec and data say what they said before."""
     if expansion.media or expansion.settings != settings_of(job):
         return None
-    spec_files = _same(expansion.spec_files, job.root, job.files, by_content=False)
-    paths = resolve(job.input, root=job.root, roots=job.roots)
-    inputs = _same(expansion.inputs, job.root, paths, by_content=True)
-    if spec_files is None or inputs is None:
-        return None
-    return replace(expansion, spec_files=spec_files, inputs=inputs)
+    inputs = _same(expansion.inputs, job.root, resolve(job.input, root=job.root, roots=job.roots))
+    return None if inputs is None else replace(expansion, spec_files=_spec_files(job), inputs=inputs)
+
+
+def _spec_files(job: Job) -> tuple[FileFact, ...]:
+    return tuple(relative(fact, job.root) for fact in job.files)
 
 
 def untouched(expansion: Expansion, root: Path, roots: tuple[Path, ...], spec: Path) -> bool:
@@ -185,10 +190,8 @@ def unchanged(fact: FileFact, root: Path) -> bool:
     return (stat.st_size, stat.st_mtime_ns) == (fact.size, fact.mtime_ns)
 
 
-def _same(
-    facts: tuple[FileFact, ...], root: Path, paths: tuple[Path, ...] | list[Path], *, by_content: bool
-) -> tuple[FileFact, ...] | None:
-    """`facts` with today's times, or None when a file came, went or (`by_content`) says something else."""
+def _same(facts: tuple[FileFact, ...], root: Path, paths: list[Path]) -> tuple[FileFact, ...] | None:
+    """`facts` with today's times, or None when a file came, went or says something else."""
     if [_name(path, root) for path in paths] != [fact.path for fact in facts]:
         return None
     found = []
@@ -197,7 +200,7 @@ def _same(
             found.append(fact)
             continue
         now = relative(files.file_fact(path), root)
-        if by_content and now.sha256 != fact.sha256:
+        if now.sha256 != fact.sha256:
             return None
         found.append(now)
     return tuple(found)

@@ -18,6 +18,7 @@ from batchrun.codec import decode, encode
 from batchrun.errors import ConfigError
 from batchrun.estimate import Estimate
 from batchrun.model import FileFact, RequestCounts
+from batchrun.prices import Price
 from batchrun.report import Summary
 from batchrun.results import Tally
 
@@ -115,6 +116,7 @@ class Expansion:
     input_paths: tuple[str, ...]
     inputs: tuple[FileFact, ...]
     rows_file: str
+    rows_sha256: str
     rows: int
     requests: int
     settings: str
@@ -150,6 +152,8 @@ class RunState:
     written: FileFact | None = None
     """The answer file as we last wrote it; kept when the expansion changes."""
     writing: bool = False
+    prices: Mapping[str, Price] = field(default_factory=dict)
+    """What each model cost when its answers were fetched: the same results then always cost the same."""
 
     def shard(self, shard_id: str) -> Shard:
         """Raises KeyError."""

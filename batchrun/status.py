@@ -14,8 +14,9 @@ _GONE = (Reason.REPLACED, Reason.ABANDONED, Reason.LOST)
 
 
 def command_for(spec: str, *, sandbox: bool) -> str:
-    """The command line for this job, with `{}` where the verb goes."""
-    return f"batchrun {{}} {shlex.quote(spec)}" + (" --sandbox" if sandbox else "")
+    """The command line for this job, to be formatted with its verb."""
+    name = shlex.quote(spec).replace("{", "{{").replace("}", "}}")
+    return f"batchrun {{}} {name}" + (" --sandbox" if sandbox else "")
 
 
 def status_report(
@@ -26,7 +27,7 @@ def status_report(
     left = verdict in (Verdict.RUNNING, Verdict.NEW) or (verdict is Verdict.HELD and _active(state))
     return StatusReport(
         job=state.job,
-        state=_WORDS[verdict] if not (state.canceled and verdict is Verdict.RUNNING) else "canceling",
+        state=_CANCELED.get(verdict, _WORDS[verdict]) if state.canceled else _WORDS[verdict],
         output=output,
         shards=tuple(_shard(s, now) for s in state.shards if s.reason not in _GONE),
         needs=needs(state, policy, command, now),
@@ -47,6 +48,7 @@ _WORDS = {
     Verdict.REJECTED: "refused",
     Verdict.DONE: "done",
 }
+_CANCELED = {Verdict.RUNNING: "canceling", Verdict.NEW: "canceling", Verdict.DONE: "canceled"}
 
 
 def _active(state: RunState) -> bool:

@@ -76,9 +76,9 @@ class Store:
 
     def _refuse_to_start_afresh(self) -> None:
         """A state is saved before the first shard is written, so shards without one mean that it was lost."""
-        if any((self.folder / "shards").glob("*.jsonl")):
+        if any(any((self.folder / name).glob("*.jsonl")) for name in ("shards", "results")):
             raise ConfigError(
-                "the state file is missing, but shards of an earlier run are here",
+                "the state file is missing, but shards or results of an earlier run are here",
                 where=str(self.state_file),
                 hint="restore it from a backup, or move the folder away to start afresh and pay again",
             )
@@ -162,7 +162,7 @@ class Store:
 
 
 def _holder(stream: BinaryIO) -> str:
-    with suppress(OSError, ValueError, KeyError):
+    with suppress(OSError, ValueError, KeyError, TypeError):
         stream.seek(0)
         holder = orjson.loads(stream.read(1000))
         return f" (process {holder['pid']} on {holder['host']})"

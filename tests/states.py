@@ -11,6 +11,8 @@ from batchrun import events, lifecycle
 from batchrun.estimate import Estimate
 from batchrun.lifecycle import Policy
 from batchrun.model import Batch, FileFact, ProcessingStatus, RequestCounts, Timing, Usage
+from batchrun.models import Rates
+from batchrun.prices import Price
 from batchrun.report import Cause, Summary
 from batchrun.results import Tally
 from batchrun.state import Collected, Expansion, Intent, Phase, Reason, RunState, SentBatch, Shard
@@ -62,7 +64,9 @@ def tally(*, cost: float = 0.5, **counts: int) -> Tally:
 def expansion(**changes: Any) -> Expansion:
     fact = FileFact("job.yaml", 10, 1_795_000_000_123_456_789, "cd" * 32)
     data = FileFact("data/zeilen ü.csv", 10, 1, "ef" * 32)
-    plain = Expansion((fact,), ("data/*.csv",), (data,), "000001.jsonl", 12, 10, "0011", {"model": "22"})
+    plain = Expansion(
+        (fact,), ("data/*.csv",), (data,), "000001.jsonl", "ab" * 32, 12, 10, "0011", {"model": "22"}
+    )
     return replace(plain, **changes)
 
 
@@ -112,7 +116,7 @@ def every_event(name: str = "0001") -> list[events.Event]:
         events.Polled(name, batch(), NOW + 60),
         events.Polled(name, batch(ended=True), NOW + 60),
         events.Unseen(name, NOW, NOW + 60, "404"),
-        events.Fetched(name, tally(succeeded=8, errored=1, expired=1)),
+        events.Fetched(name, tally(succeeded=8, errored=1, expired=1), {"m": Price((Rates(1, 2, 3, 4, 5),))}),
         events.FetchFailed(name, NOW + 5, "broke off"),
         events.Disproved(name, "another nonce"),
         events.Replaced(name, (new,)),

@@ -163,7 +163,7 @@ class Histories(RuleBasedStateMachine):
                 if self.answers.get(key, ("",))[0] != SUCCEEDED:
                     self.answers[key] = (result, shard.nonce)
             self.fetched[shard.id] = tally
-            self.record(events.Fetched(shard.id, tally))
+            self.record(events.Fetched(shard.id, tally, {}))
 
     def again(self, shard: Shard, *, every: bool) -> Iterator[int]:
         needed = self.wanted - {key for s in pending(self.state.shards) for key in self.keys[s.id]}
@@ -249,7 +249,8 @@ class Histories(RuleBasedStateMachine):
     def rows_change(self, wanted: frozenset[int], size: int) -> None:
         self.wanted = wanted
         new = wanted - self.held_back()
-        self.record(events.Prepared(expansion(rows=len(wanted)), self.cut(new, size)))
+        digest = "".join(f"{key:02x}" for key in sorted(wanted)).ljust(64, "0")
+        self.record(events.Prepared(expansion(rows_sha256=digest), self.cut(new, size)))
 
     @rule()
     def cancel(self) -> None:

@@ -346,7 +346,7 @@ def test_one_candidate_is_adopted_until_its_results_prove_it() -> None:
     value = after(active(SUBMITTING), events.Listed("0001", NOW, (batch(),), NOW + 9))
     found = only(value)
     assert (found.phase, found.due, found.batch) == (SUBMITTED, 0.0, sent(provisional=True))
-    for event in (events.Polled("0001", batch(ended=True), 0.0), events.Fetched("0001", tally())):
+    for event in (events.Polled("0001", batch(ended=True), 0.0), events.Fetched("0001", tally(), {})):
         value = apply(value, event)
     assert only(value).batch is not None
     assert only(value).batch.provisional is False  # type: ignore[union-attr]
@@ -420,7 +420,7 @@ def test_results_that_never_prove_complete_are_held_after_a_few_tries() -> None:
 
 
 def test_new_results_call_for_a_new_answer() -> None:
-    assert after(active(ENDED), events.Fetched("0001", tally()), collected=collected()).collected is None
+    assert after(active(ENDED), events.Fetched("0001", tally(), {}), collected=collected()).collected is None
 
 
 # ---- new rows
@@ -444,11 +444,19 @@ def test_new_results_call_for_a_new_answer() -> None:
 )
 def test_new_rows_replace_what_was_never_created(one: Shard, kept: bool) -> None:
     new = shard("0007")
-    value = after(one, events.Prepared(expansion(rows=99), (new,)), collected=collected(), canceled=True)
+    other = expansion(rows_sha256="99" * 32)
+    value = after(one, events.Prepared(other, (new,)), collected=collected(), canceled=True)
     assert value.shards == ((one, new) if kept else (new,))
-    assert (value.collected, value.canceled, value.expansion) == (None, False, expansion(rows=99))
+    assert (value.collected, value.canceled, value.expansion) == (None, False, other)
     # What goes must not be counted as answered or under way, and what may be paid for must be.
     assert bool(live((one,))) is (kept and one.phase is not REFUSED)
+
+
+def test_a_cancellation_stands_while_the_rows_ask_for_the_same() -> None:
+    same = events.Prepared(expansion(settings="other columns"), (shard("0007"),))
+    value = after(active(FETCHED), same, canceled=True)
+    assert value.canceled is True
+    assert next_action(value, POLICY, NOW) == Collect()
 
 
 def test_new_rows_ask_anew_which_failed_rows_are_worth_another_attempt() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
@@ -17,9 +17,10 @@ from typing import Any
 
 from batchrun import params, units
 from batchrun.errors import DataError, MissingInput, Problem, SpecError
-from batchrun.files import disk_error
+from batchrun.files import read_whole
 from batchrun.jail import open_regular
 from batchrun.model import (
+    FileFact,
     InputFormat,
     InputSpec,
     Job,
@@ -66,9 +67,10 @@ def load(path: Path, *, roots: Sequence[Path] = (), today: date | None = None) -
     `today` decides which models have retired. Raises SpecError with every problem in file order, and
     MissingInput when there is no spec.
     """
-    document = read(_contents(path), str(path))
+    data, fact = _contents(path)
+    document = read(data, str(path))
     Complaints(_job_validator(), document.faults).check(document.value)
-    loader = _Loader(path, document, tuple(roots), today or datetime.now(UTC).date())
+    loader = _Loader(path, document, fact, tuple(roots), today or datetime.now(UTC).date())
     job = loader.job()
     document.faults.raise_errors()
     return Loaded(job, document.faults.problems(document.faults.warnings))
@@ -91,29 +93,30 @@ def _job_validator() -> Any:
     return validator_for(json.loads(schema_text("job")))
 
 
-def _contents(path: Path) -> bytes:
+def _contents(path: Path) -> tuple[bytes, FileFact]:
     if path.is_dir():
         raise SpecError([Problem("this is a folder", str(path), f"name the spec: {path / 'batch.yaml'}")])
     try:
         with open_regular(path.resolve()) as stream:
-            return stream.read(MAX_BYTES + 1)
+            return read_whole(stream, path, MAX_BYTES)
     except MissingInput:
         hint = "`batchrun init` writes one to start from"
         raise MissingInput(f"there is no spec {path}", hint=hint) from None
     except DataError as error:
         raise SpecError([Problem(str(error), str(path), error.hint)]) from None
-    except OSError as error:
-        raise disk_error(error, path, "read") from error
 
 
 class _Loader:
     """Takes a document apart that the schema has seen. Values that are known to be wrong count as absent."""
 
-    def __init__(self, path: Path, document: Document, roots: tuple[Path, ...], today: date) -> None:
+    def __init__(
+        self, path: Path, document: Document, fact: FileFact, roots: tuple[Path, ...], today: date
+    ) -> None:
         self._document, self._faults = document, document.faults
         self._roots, self._today = tuple(folder.resolve() for folder in roots), today
         self._root = path.absolute().parent.resolve()
         self._spec = self._root / path.name
+        self._fact = replace(fact, path=str(self._spec))
         self._tree = RequestTree(document, self._root, self._roots)
 
     def job(self) -> Job:
@@ -135,7 +138,7 @@ class _Loader:
             limits=self._limits(),
             max_attempts=self._integer("retry", "max_attempts") or 3,
             timing=self._timing(),
-            files=(self._spec, *self._tree.files),
+            files=(self._fact, *self._tree.facts),
         )
 
     # ---- values ----

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from batchrun.errors import BatchrunError, DataError, MissingInput
-from batchrun.files import disk_error
+from batchrun.files import read_whole
 from batchrun.jail import confine, open_regular
-from batchrun.model import FromFile, FromRow, Json, Node, Place, Template
+from batchrun.model import FileFact, FromFile, FromRow, Json, Node, Place, Template
 from batchrun.params import DYNAMIC
 from batchrun.spec.faults import Steps
 from batchrun.spec.wording import MARKERS
@@ -29,13 +29,14 @@ _PASSTHROUGH = "passthrough"
 class RequestTree:
     """Builds nodes out of `document`, below `root`; what is wrong goes to the document's faults.
 
-    `files` are the `$file`s that were read, absolute, in the order they were met.
+    `files` are the `$file`s that were read, absolute, in the order they were met; `facts` what was seen of them.
     """
 
     document: Document
     root: Path
     roots: Sequence[Path] = ()
     files: dict[Path, str] = field(default_factory=dict)
+    facts: list[FileFact] = field(default_factory=list)
 
     def request(self, value: dict[str, Json]) -> dict[str, Node]:
         """The request with its passthrough merged in."""
@@ -125,10 +126,7 @@ class RequestTree:
         if path in self.files:
             return self.files[path]
         with open_regular(path) as stream:
-            try:
-                data = stream.read(MAX_FILE + 1)
-            except OSError as error:
-                raise disk_error(error, path, "read") from error
+            data, fact = read_whole(stream, path, MAX_FILE)
         if len(data) > MAX_FILE:
             raise DataError(f"'{name}' is larger than 10 MiB")
         try:
@@ -138,6 +136,7 @@ class RequestTree:
             hint = "a binary file goes in with {$base64: path}"
             raise DataError(f"'{name}' is not UTF-8: byte {error.start}, line {line}", hint=hint) from None
         self.files[path] = text
+        self.facts.append(fact)
         return text
 
     def _checked(self, template: Template, steps: Steps, file: str = "") -> Template:

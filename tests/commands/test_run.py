@@ -292,7 +292,9 @@ def test_damaged_newer_and_missing_state(bench: Bench) -> None:
     )
     file.unlink()
     ran = bench.run("run", code=78)
-    assert ran.stderr.startswith("error: the state file is missing, but shards of an earlier run are here\n")
+    assert ran.stderr.startswith(
+        "error: the state file is missing, but shards or results of an earlier run are here\n"
+    )
     assert len(bench.ledger()) == 1
 
 

@@ -56,7 +56,7 @@ PLANNED = state_of(shard())
 SUBMITTING = state_of(shard(phase=Phase.SUBMITTING, intent=Intent(0.0, NOW, "c")))
 RUNNING = state_of(shard(phase=Phase.SUBMITTED, batch=sent()))
 UNREACHED = state_of(shard(phase=Phase.SUBMITTED, batch=sent(), detail="no answer"))
-EXPANSION = Expansion((), (), (), "000001.jsonl", 2000, 1500, "")
+EXPANSION = Expansion((), (), (), "000001.jsonl", "", 2000, 1500, "")
 TALLY = Tally(RequestCounts(succeeded=1199, expired=1), {}, {"end_turn": 1199}, cost_usd=1.5)
 
 
@@ -125,7 +125,7 @@ TALLY = Tally(RequestCounts(succeeded=1199, expired=1), {}, {"end_turn": 1199}, 
         (UNREACHED, events.Unseen("0001", 0.0, 0.0, "no answer"), None),
         (
             RUNNING,
-            events.Fetched("0001", TALLY),
+            events.Fetched("0001", TALLY, {}),
             "shard 0001: results are whole: 1,199 succeeded, 1 expired; $1.50",
         ),
         (

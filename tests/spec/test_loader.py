@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from batchrun.errors import MissingInput, Problem, SpecError
+from batchrun.files import file_fact
 from batchrun.model import InputFormat, Limits, OutputFormat, Place, Template, Timing
 from batchrun.spec.loader import load, schema_text
 
@@ -48,12 +49,8 @@ def told(path: Path, **options: Any) -> list[str]:
 
 def test_defaults(folder: Path) -> None:
     job = load(write(folder, SMALL), today=TODAY).job
-    assert (job.name, job.spec, job.root, job.files) == (
-        "job",
-        folder / "job.yaml",
-        folder,
-        (folder / "job.yaml",),
-    )
+    assert (job.name, job.spec, job.root) == ("job", folder / "job.yaml", folder)
+    assert job.files == (file_fact(folder / "job.yaml"),)
     assert job.input.paths == ("rows.csv",)
     assert (job.input.format, job.input.id, job.input.delimiter) == (None, None, None)
     assert job.input.place == Place(str(folder / "job.yaml"), 2, 15)
@@ -90,7 +87,7 @@ def test_every_key(folder: Path) -> None:
     assert (job.output.include_input, job.output.columns) == (True, {"label": column})
     assert job.request is not None
     assert job.request["system"] == Template("Be brief.", Place("system.md", 1, 1))
-    assert job.files == (folder / "job.yaml", folder / "system.md")
+    assert job.files == (file_fact(folder / "job.yaml"), file_fact(folder / "system.md"))
     assert (job.samples, job.betas, job.api_version) == (2, ("output-300k-2026-03-24",), "2026-10-21")
     assert job.limits == Limits(5.0, 1000, 500, 10_000_000)
     assert job.max_attempts == 5

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from batchrun.errors import DataError, ExitCode, MissingInput
+from batchrun.jail import confine, open_regular
+
+HINT = "move it below the spec's folder, or allow its folder with --root DIR or BATCHRUN_ROOTS"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "job"
+    (folder / "data").mkdir(parents=True)
+    (folder / "data" / "a.csv").write_text("a")
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "b.csv").write_text("b")
+    (tmp_path / "job-2").mkdir()
+    return folder
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["data/a.csv", "./data/a.csv", "data/../data/a.csv", "data//a.csv", "not/there", ".", "data/ü \n.csv"],
+)
+def test_what_lies_inside(root: Path, text: str) -> None:
+    found = confine(text, root=root)
+    assert found.is_absolute()
+    assert found == (root / text).resolve()
+
+
+def test_an_absolute_path_may_lie_inside(root: Path) -> None:
+    assert confine(str(root / "data" / "a.csv"), root=root) == root / "data" / "a.csv"
+
+
+@pytest.mark.parametrize(
+    "text", ["..", "../shared/b.csv", "data/../../shared/b.csv", "/etc/passwd", "../job-2/x", "/"]
+)
+def test_what_leads_outside(root: Path, text: str) -> None:
+    with pytest.raises(DataError) as caught:
+        confine(text, root=root)
+    assert str(caught.value) == f"{text!r} lies outside the spec's folder"
+    assert (caught.value.hint, caught.value.exit_code) == (HINT, ExitCode.DATA)
+
+
+@pytest.mark.parametrize("text", ["", "\0", "data/a.csv\0.png"])
+def test_what_is_no_path(root: Path, text: str) -> None:
+    with pytest.raises(DataError) as caught:
+        confine(text, root=root)
+    assert str(caught.value) == f"not a path: {text!r}"
+
+
+def test_links_are_followed_before_they_are_judged(root: Path) -> None:
+    (root / "out").symlink_to(root.parent / "shared")
+    (root / "in").symlink_to(root / "data")
+    (root / "back").symlink_to("../job/data/a.csv")
+    assert confine("in/a.csv", root=root) == root / "data" / "a.csv"
+    assert confine("back", root=root) == root / "data" / "a.csv"
+    for text in ("out", "out/b.csv", "out/not/there"):
+        with pytest.raises(DataError, match="lies outside"):
+            confine(text, root=root)
+
+
+def test_a_root_behind_a_link(root: Path) -> None:
+    link = root.parent / "link"
+    link.symlink_to(root)
+    assert confine("data/a.csv", root=link) == root / "data" / "a.csv"
+
+
+def test_a_link_that_leads_to_itself(root: Path) -> None:
+    (root / "loop").symlink_to("loop")
+    if sys.version_info < (3, 13):
+        with pytest.raises(DataError, match=r"^cannot follow the path 'loop/a'"):
+            confine("loop/a", root=root)
+
+
+def test_roots_that_an_operator_allowed(root: Path) -> None:
+    shared = root.parent / "shared"
+    (root / "out").symlink_to(shared)
+    for text in ("../shared/b.csv", str(shared / "b.csv"), "out/b.csv"):
+        assert confine(text, root=root, roots=[Path("/nowhere"), shared]) == shared / "b.csv"
+    with pytest.raises(DataError, match="lies outside"):
+        confine("../job-2/x", root=root, roots=[shared])
+
+
+def test_opening_a_file(root: Path) -> None:
+    with open_regular(root / "data" / "a.csv") as stream:
+        assert stream.read() == b"a"
+
+
+def test_what_is_not_there(root: Path) -> None:
+    with pytest.raises(MissingInput) as caught:
+        open_regular(root / "none")
+    assert str(caught.value) == f"no such file: {root / 'none'}"
+    assert caught.value.exit_code is ExitCode.NO_INPUT
+
+
+def test_what_is_no_regular_file(root: Path) -> None:
+    os.mkfifo(root / "pipe")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(root / "s"))
+        (root / "link").symlink_to(root / "data" / "a.csv")
+        for path, message in [
+            (root / "data", f"{root / 'data'} is not a regular file"),
+            (root / "pipe", f"{root / 'pipe'} is not a regular file"),
+            (Path(os.devnull), f"{os.devnull} is not a regular file"),
+            (root / "s", f"cannot open {root / 's'}: No such device or address"),
+            (root / "link", f"cannot open {root / 'link'}: Too many levels of symbolic links"),
+            (root / "data" / "a.csv" / "x", f"cannot open {root / 'data' / 'a.csv' / 'x'}: Not a directory"),
+        ]:
+            with pytest.raises(DataError) as caught:
+                open_regular(path)
+            assert str(caught.value) == message
