@@ -9,7 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from batchrun import lifecycle
 from batchrun.errors import CannotCreate, ConfigError, NeedsPerson
+from batchrun.expand import parts_of
 from batchrun.files import digest, shown
 from batchrun.model import FileFact
 from batchrun.prepare import unchanged
@@ -128,22 +130,21 @@ def check_identity(engine: Engine, origin: str) -> None:
 
 
 def _refuse_renamed(engine: Engine) -> None:
-    """A spec that was only renamed has a new job name, and would pay for everything again."""
+    """A spec that was renamed has a new job name, and would pay for everything again. It is known by what it
+    reads and asks: the name may not be all that was edited."""
     job = engine.job
     for other in engine.store.others():
-        if not (job.root / other.spec).exists() and _began(other) and _wrote(other) == digest(job.spec):
+        last = other.expansion
+        if last is None or not _began(other) or (job.root / other.spec).exists():
+            continue
+        asks_alike = last.parts == parts_of(job) or lifecycle.under_way(other)
+        if asks_alike and last.input_paths == job.input.paths:
             raise ConfigError(
                 f"{job.spec.name} is {other.spec} under a new name, and its job '{other.job}' has begun;"
                 " nothing was submitted",
                 hint=f"add `name: {other.job}` to carry on with it, or move {FOLDER}/{other.job} away to start"
                 " afresh and pay again",
             )
-
-
-def _wrote(state: RunState) -> str:
-    """The digest of the spec when it was last read."""
-    facts = state.expansion.spec_files if state.expansion else ()
-    return next((fact.sha256 for fact in facts if fact.path == state.spec), "")
 
 
 def _began(state: RunState) -> bool:

@@ -142,6 +142,16 @@ def test_a_renamed_spec_does_not_pay_again(bench: Bench) -> None:
     assert bench.state("a").spec == "b.yaml"
 
 
+def test_a_spec_that_was_renamed_and_edited_does_not_pay_again(bench: Bench) -> None:
+    bench.serve(seconds=1000)
+    spec = bench.job("a.yaml", rows=1)
+    bench.go("a.yaml", wait=False, code=75)
+    bench.path("b.yaml").write_text(spec.read_text() + "# another thought\n")
+    spec.unlink()
+    assert refused(bench, ConfigError, "b.yaml")[0].startswith("b.yaml is a.yaml under a new name")
+    assert len(bench.ledger()) == 1
+
+
 def test_a_copy_of_a_spec_is_another_job(bench: Bench) -> None:
     spec = bench.job("a.yaml", rows=1)
     bench.go("a.yaml", code=0)

@@ -63,12 +63,14 @@ def test_rows_that_are_gone_are_not_tried_again(bench: Bench) -> None:
     assert retried(bench.state(), bench) == [("0003", 1, 2)]
 
 
-def test_rows_under_way_elsewhere_are_not_tried_again(bench: Bench) -> None:
+@pytest.mark.parametrize("phase", [Phase.PLANNED, Phase.SUBMITTING])
+def test_rows_that_stand_in_another_shard_are_not_tried_again(bench: Bench, phase: Phase) -> None:
+    """Also where that one is still to be sent: `retry` twice must not ask twice."""
     state = bench.state()
     with opened(bench.path("batch.yaml"), target=Target(environ=bench.env)) as engine:
         again = retry_rows(state.shards[:1], engine.job, state, engine.store)
         state = lifecycle.apply(state, again)
-        sent = [replace(s, phase=Phase.SUBMITTING) if s.phase is Phase.PLANNED else s for s in state.shards]
+        sent = [replace(s, phase=phase) if s.phase is Phase.PLANNED else s for s in state.shards]
         state = replace(state, shards=tuple(sent))
         found = retry_rows(state.shards[:2], engine.job, state, engine.store)
         assert [s.requests for s in found.shards] == [1]

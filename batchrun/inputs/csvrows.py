@@ -19,7 +19,7 @@ class CsvRows:
     """Reads the CSV files of one input, which must agree on their columns."""
 
     def __init__(self, delimiter: str, id_column: str | None) -> None:
-        self._delimiter, self._columns = delimiter, Columns(id_column)
+        self._delimiter, self._id, self._columns = delimiter, id_column, Columns(id_column)
 
     def __call__(self, source: Source, before: int) -> Iterator[Record]:
         """The rows of one file; `before` is the number of rows ahead of it. An empty file has none."""
@@ -27,6 +27,12 @@ class CsvRows:
         line, number = 1, before
         try:
             header = next(reader, None)
+            if header is None and self._id:
+                raise DataError(
+                    f"the file is empty: it has no header, and so no column {self._id!r}",
+                    where=source.name,
+                    hint="put the header back; a file with a header alone has no rows",
+                )
             if header is None:
                 return
             if not header:

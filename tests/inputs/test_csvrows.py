@@ -247,3 +247,13 @@ def test_what_csv_writes_is_read_back(
         assert values(Path(folder), "t.csv", delimiter=mark) == [
             dict(zip(header, row, strict=True)) for row in rows
         ]
+
+
+def test_an_empty_file_has_no_id_column(tmp_path: Path) -> None:
+    """A table that was truncated by mistake must not pass for one without rows."""
+    write(tmp_path, {"t.csv": b""})
+    assert problem(tmp_path, "t.csv", error=DataError, id="a") == Problem(
+        "the file is empty: it has no header, and so no column 'a'",
+        "t.csv",
+        "put the header back; a file with a header alone has no rows",
+    )
