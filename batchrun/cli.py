@@ -57,9 +57,7 @@ class _Commands(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(
-    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
-)
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="batchrun %(version)s")
 def cli() -> None:
     """make for LLM batches.
@@ -74,7 +72,13 @@ def cli() -> None:
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
-    sys.exit(run(args))
+    try:
+        code = run(args)
+    except KeyboardInterrupt:  # a second Ctrl-C, while the first is being told of
+        code = ExitCode.SIGINT
+    # The code is decided; one more Ctrl-C would only make the interpreter complain on its way out.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.exit(code)
 
 
 def run(args: Sequence[str] | None = None) -> int:
@@ -120,12 +124,8 @@ def _drop_stdout() -> None:
 
 
 def _show(error: BatchrunError) -> None:
-    from batchrun.safetext import plain
+    from batchrun.render.problems import problem_lines
 
     for problem in error.problems:
-        field = f"{problem.field}: " if problem.field else ""
-        click.echo(plain(f"error: {field}{problem.message}", 2000), err=True)
-        if problem.where:
-            click.echo(f"  --> {plain(problem.where, 1000)}", err=True)
-        for line in problem.hint.splitlines():
-            click.echo(plain(f"hint: {line}", 1000), err=True)
+        for line in problem_lines(problem):
+            click.echo(line, err=True)

@@ -21,6 +21,7 @@ from batchrun.errors import (
     DiskError,
     IncompleteResults,
     KeyRefused,
+    Problem,
     TooLarge,
 )
 from batchrun.events import Event
@@ -46,6 +47,9 @@ class Observer(Protocol):
     def event(self, event: Event, before: RunState, state: RunState) -> None: ...
 
     def waiting(self, until: float, state: RunState) -> None: ...
+
+    def warning(self, problem: Problem) -> None:
+        """The spec is right, but perhaps not meant so."""
 
 
 class Engine:

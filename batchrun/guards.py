@@ -14,9 +14,10 @@ from batchrun.errors import CannotCreate, ConfigError, NeedsPerson
 from batchrun.expand import parts_of
 from batchrun.files import digest, shown
 from batchrun.model import FileFact
+from batchrun.outputs.writers import check_installed
 from batchrun.prepare import unchanged
 from batchrun.state import Phase, RunState
-from batchrun.store import FOLDER, Store
+from batchrun.store import FOLDER
 
 if TYPE_CHECKING:
     from batchrun.engine import Engine
@@ -43,18 +44,13 @@ def allow_first_spend(engine: Engine, consent: Consent | None = None) -> None:
 
 
 def guard_output(engine: Engine, *, overwrite: bool = False) -> None:
-    """Refuse to replace a file that this job did not write. Raises CannotCreate; nothing was submitted."""
+    """Refuse to replace a file that this job did not write, or one that could not be written. Raises
+    CannotCreate and ConfigError; nothing was submitted."""
+    check_installed(engine.job.output)
     path, state, root = engine.job.output.path, engine.state, engine.job.root
     _refuse_unfit_folder(path)
     if overwrite or state.writing or not path.exists() or _is(path, state.written, root):
         return
-    if _rehearsed(engine):
-        return  # a rehearsal's file gives way to the real answer
-    if _in_sandbox(engine) and _is(path, _twin(engine, sandbox=False), root):
-        raise CannotCreate(
-            f"{shown(path)} holds real answers; a sandbox run would replace them",
-            hint="move the file away, or name another output in the spec",
-        )
     for other in engine.store.others():
         if _is(path, other.written, root):
             raise CannotCreate(
@@ -80,25 +76,6 @@ def _refuse_unfit_folder(path: Path) -> None:
         f"cannot create {shown(path)}: {shown(folder)} {fault}; nothing was submitted",
         hint="name another output.path, or make room for this one",
     )
-
-
-def make_way(engine: Engine) -> None:
-    """Remove what a rehearsal wrote: invented answers must not stand there while the real ones are made."""
-    if not _in_sandbox(engine) and engine.state.written is None and _rehearsed(engine):
-        engine.job.output.path.unlink(missing_ok=True)
-
-
-def _rehearsed(engine: Engine) -> bool:
-    path = engine.job.output.path
-    if _in_sandbox(engine) or not path.exists():
-        return False
-    return _is(path, _twin(engine, sandbox=True), engine.job.root)
-
-
-def _twin(engine: Engine, *, sandbox: bool) -> FileFact | None:
-    """What the same job wrote in the sandbox, or outside of it."""
-    other = Store(engine.job.root, engine.job.name, sandbox=sandbox).load()
-    return other.written if other else None
 
 
 def _is(path: Path, fact: FileFact | None, root: Path) -> bool:

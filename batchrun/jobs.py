@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from batchrun import lifecycle
-from batchrun.errors import ApiError, CannotCreate, ConfigError, DataError, ExitCode, MissingInput
+from batchrun.errors import ApiError, CannotCreate, ConfigError, DataError, ExitCode, MissingInput, Problem
 from batchrun.events import Event
-from batchrun.guards import SANDBOX_ORIGIN, Consent, allow_first_spend, check_identity, guard_output, make_way
+from batchrun.guards import SANDBOX_ORIGIN, Consent, allow_first_spend, check_identity, guard_output
 from batchrun.lifecycle import Verdict
 from batchrun.model import Job, Timing
 from batchrun.prepare import unchanged, untouched
@@ -49,13 +49,16 @@ class Outcome:
     changed: bool = True
     """False when the answer was there already."""
 
-    def report(self, spec: str, *, now: float, sandbox: bool = False) -> StatusReport:
-        """The same as a report. `spec` is the path to show in commands, `now` seconds since the epoch."""
+    def report(
+        self, spec: str, *, now: float, sandbox: bool = False, roots: Sequence[Path] = ()
+    ) -> StatusReport:
+        """The same as a report. `spec` and `roots` are shown in commands as given; `now` is in seconds since
+        the epoch."""
         report = status_report(
             self.state,
             self.policy,
             output=str(self.output),
-            command=command_for(spec, sandbox=sandbox),
+            command=command_for(spec, sandbox=sandbox, roots=roots),
             now=now,
             sandbox=sandbox,
         )
@@ -72,6 +75,9 @@ class Silent:
     def waiting(self, until: float, state: RunState) -> None:
         """Hear of a wait."""
 
+    def warning(self, problem: Problem) -> None:
+        """Hear of what may not be meant so in the spec."""
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -86,6 +92,15 @@ class Target:
             return SANDBOX_ORIGIN
         environ = os.environ if self.environ is None else self.environ
         return (environ.get("ANTHROPIC_BASE_URL") or DEFAULT_ORIGIN).rstrip("/")
+
+    def job(self, job: Job) -> Job:
+        """`job` as it is run there. A rehearsal hurries, and its invented answers get a file of their own
+        (`out/a.jsonl` → `out/a.sandbox.jsonl`): they never stand where the real ones belong."""
+        if not self.sandbox:
+            return job
+        path = job.output.path
+        own = replace(job.output, path=path.with_stem(f"{path.stem}.sandbox"))
+        return replace(job, output=own, timing=_hurried(job))
 
 
 def run_job(
@@ -114,11 +129,10 @@ def run_job(
         try:
             guard_output(engine, overwrite=overwrite)
             engine.prepare()
-        except (CannotCreate, DataError, MissingInput):
+        except (CannotCreate, ConfigError, DataError, MissingInput):
             _rescue(engine)
             raise
         allow_first_spend(engine, consent)
-        make_way(engine)
         engine.run(wait=wait)
         return standing(engine.job, engine.state, before)
 
@@ -134,7 +148,8 @@ def look(spec: Path, *, sandbox: bool = False, roots: Sequence[Path] = ()) -> Ou
     """How the job of `spec` stands by its saved state. Takes no lock, asks nobody."""
     from batchrun.spec import load
 
-    job, target = load(spec, roots=roots).job, Target(sandbox)
+    target = Target(sandbox)
+    job = target.job(load(spec, roots=roots).job)
     state = Store(job.root, job.name, sandbox=sandbox).load()
     return standing(job, state or RunState(job.name, job.spec.name, "anthropic", target.origin))
 
@@ -166,12 +181,12 @@ def opened(
     from batchrun.engine import Engine
     from batchrun.spec import load
 
-    job = load(spec, roots=roots).job
-    if target.sandbox:
-        job = replace(job, timing=_hurried(job))
+    loaded = load(spec, roots=roots)
+    job, observer = target.job(loaded.job), observer or Silent()
     store = Store(job.root, job.name, sandbox=target.sandbox)
     with store.locked(), connection(job, target) as connect:
-        observer = observer or Silent()
+        for problem in loaded.warnings:
+            observer.warning(problem)
         engine = Engine(job, store, connect, observer, origin=target.origin, shield=shield)
         check_identity(engine, target.origin)
         yield engine

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import orjson
 
 from batchrun import lifecycle
 from batchrun.estimate import Estimate
 from batchrun.model import Job, Json
+from batchrun.outputs.writers import check_installed
 from batchrun.prepare import Prepared, survey
 from batchrun.report import ExactSample, PlannedShard, PlanReport
 from batchrun.state import RunState
@@ -25,15 +26,16 @@ def plan(
     exact: int = 0,
     count_tokens: CountTokens | None = None,
 ) -> PlanReport:
-    """The report for `job`. Touches no file; with `exact`, asks `count_tokens` about so many new requests."""
+    """The report for `job`. Touches no file; with `exact`, asks `count_tokens` about so many new requests.
+
+    Raises ConfigError, DataError and MissingInput as a run would.
+    """
+    check_installed(job.output)
     state = store.load()
     found = survey(job, state, store, sample=exact)
     counted = None
     if exact and count_tokens is not None and found.sample:
         counted = ExactSample(len(found.sample), sum(count_tokens(orjson.loads(p)) for p in found.sample))
-    again = _rows_to_retry(state, job) if state else 0
-    rows = "row is" if again == 1 else "rows are"
-    retries = (f"{again:,} failed {rows} worth another attempt, which comes on top",) if again else ()
     return PlanReport(
         job=job.name,
         rows=found.expansion.rows,
@@ -46,9 +48,10 @@ def plan(
         estimate=sum((s.estimate for s in found.shards), Estimate()),
         exact=counted,
         samples=job.samples,
-        spent_usd=lifecycle.spent(state) + lifecycle.at_stake(state) if state else 0.0,
+        spent_usd=lifecycle.spent(state) if state else 0.0,
+        at_stake_usd=lifecycle.at_stake(state) if state else 0.0,
         max_cost_usd=job.limits.max_cost_usd,
-        warnings=(*warnings, *retries),
+        warnings=(*warnings, *(_failed(state, job, found) if state else ())),
     )
 
 
@@ -68,8 +71,24 @@ def _why_new(state: RunState | None, found: Prepared) -> list[str]:
     if found.added:
         reasons.append(f"{found.added:,} {'row was' if found.added == 1 else 'rows were'} added")
     if found.changed and not reasons[: bool(edited) + (now.samples > last.samples)]:
-        reasons.append(f"{found.changed:,} {'row' if found.changed == 1 else 'rows'} changed, or never sent")
+        rows = "row changed or was" if found.changed == 1 else "rows changed or were"
+        reasons.append(f"{found.changed:,} {rows} never sent")
     return reasons
+
+
+def _failed(state: RunState, job: Job, found: Prepared) -> Iterator[str]:
+    """What became of rows that failed: a run tries some of them again, and `retry` the rest."""
+    again = _rows_to_retry(state, job)
+    if again:
+        rows = "row is" if again == 1 else "rows are"
+        yield f"{again:,} failed {rows} worth another attempt, which comes on top"
+    edited = state.expansion is None or state.expansion.parts != found.expansion.parts
+    if state.collected is None or edited:  # an edited request is new in every row
+        return
+    summary = state.collected.summary
+    if (failed := summary.records - summary.succeeded - again) > 0:
+        rows, them = ("row", "it") if failed == 1 else ("rows", "them")
+        yield f"{failed:,} {rows} failed; `batchrun retry` asks {them} again"
 
 
 def _rows_to_retry(state: RunState, job: Job) -> int:

@@ -41,7 +41,7 @@ def prove(part: Path, ids: Iterable[str], counts: RequestCounts, price_of: Price
         raise disk_error(error, part, "read") from error
     tally = sums.tally()
     if problems := check.problems() + _differences(tally.counts, counts):
-        raise IncompleteResults("the results are not whole: " + "; ".join(problems))
+        raise IncompleteResults("the results are not complete: " + "; ".join(problems))
     return tally
 
 

@@ -85,6 +85,8 @@ class PlanReport:
     exact: ExactSample | None = None
     samples: int = 1
     spent_usd: float = 0.0
+    at_stake_usd: float = 0.0
+    """Upper bound of what is under way or may have been created."""
     max_cost_usd: float | None = None
     warnings: tuple[str, ...] = ()
 
@@ -94,7 +96,7 @@ class PlanReport:
         if self.max_cost_usd is None or not self.new:
             return False
         high = self.estimate.cost_high
-        return high is None or self.spent_usd + high > self.max_cost_usd
+        return high is None or self.spent_usd + self.at_stake_usd + high > self.max_cost_usd
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +113,9 @@ class ExactSample:
 
 @dataclass(frozen=True, slots=True)
 class ShardStatus:
-    """Where one shard is. `ends_in` is when the API gives up on what it has not processed; `kept_for` how
-    long the API still keeps results that we have not fetched (batches-api §2.6: 29 days from creation)."""
+    """Where one shard is. `age` is for how long its batch has been under way, `took` for how long it was;
+    `ends_in` is when the API gives up on what it has not processed; `kept_for` how long the API still keeps
+    results that we have not fetched (batches-api §2.6: 29 days from creation)."""
 
     id: str
     phase: str
@@ -122,6 +125,7 @@ class ShardStatus:
     processing_status: str | None = None
     counts: RequestCounts | None = None
     age: float | None = None
+    took: float | None = None
     ends_in: float | None = None
     kept_for: float | None = None
     detail: str = ""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import chain
 
 from batchrun.answers import Answers, Source, retryable
 from batchrun.events import Replaced, Retried
@@ -55,16 +56,20 @@ def retry_rows(
     `every`: all that did not succeed, whatever the reason and however often they were tried.
     """
     looked_at = tuple(shards)
+    # One stream of rows for each setting that a batch has as a whole, however many shards they come from.
+    alike: dict[tuple[object, ...], list[Shard]] = {}
+    for shard in looked_at:
+        alike.setdefault((shard.attempt, shard.betas, shard.api_version), []).append(shard)
     new: list[Shard] = []
     if state.expansion is not None:
         needed = keys_needed(store.rows(state.expansion.rows_file))
         # Never ask for what another shard asks for, or will, nor twice for one row here.
         needed -= keys_in(store.shard(s.id) for s in pending(state.shards))
         with Answers(sources(state, store)) as answers:
-            for shard in looked_at:
-                again = _again(shard, store, answers, needed, every=every)
-                number = next_number(state) + len(new)
-                new += _cut(again, replace(shard, attempt=shard.attempt + 1), job, store, number)
+            for group in alike.values():
+                again = chain.from_iterable(_again(s, store, answers, needed, every=every) for s in group)
+                like = replace(group[0], attempt=group[0].attempt + 1)
+                new += _cut(again, like, job, store, next_number(state) + len(new))
     return Retried(tuple(s.id for s in looked_at), tuple(new))
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
+from pathlib import Path
 
 from batchrun import lifecycle
 from batchrun.lifecycle import Policy, Verdict
@@ -13,10 +15,12 @@ from batchrun.units import format_duration, format_usd
 _GONE = (Reason.REPLACED, Reason.ABANDONED, Reason.LOST)
 
 
-def command_for(spec: str, *, sandbox: bool) -> str:
+def command_for(spec: str, *, sandbox: bool = False, roots: Iterable[Path] = ()) -> str:
     """The command line for this job, to be formatted with its verb."""
-    name = shlex.quote(spec).replace("{", "{{").replace("}", "}}")
-    return f"batchrun {{}} {name}" + (" --sandbox" if sandbox else "")
+    words = [spec, *(["--sandbox"] if sandbox else [])]
+    for root in roots:
+        words += ["--root", str(root)]
+    return "batchrun {} " + shlex.join(words).replace("{", "{{").replace("}", "}}")
 
 
 def status_report(
@@ -24,7 +28,6 @@ def status_report(
 ) -> StatusReport:
     """Everything there is to say about a job. `command` is of the form `command_for` gives."""
     verdict = lifecycle.verdict(state, policy)
-    left = verdict in (Verdict.RUNNING, Verdict.NEW) or (verdict is Verdict.HELD and _active(state))
     return StatusReport(
         job=state.job,
         state=_CANCELED.get(verdict, _WORDS[verdict]) if state.canceled else _WORDS[verdict],
@@ -35,7 +38,7 @@ def status_report(
         at_stake_usd=lifecycle.at_stake(state),
         max_cost_usd=policy.max_cost_usd,
         summary=state.collected.summary if state.collected else None,
-        next=command.format("run") if left else "",
+        next=_next(state, verdict, command),
         sandbox=sandbox,
     )
 
@@ -51,6 +54,13 @@ _WORDS = {
 _CANCELED = {Verdict.RUNNING: "canceling", Verdict.NEW: "canceling", Verdict.DONE: "canceled"}
 
 
+def _next(state: RunState, verdict: Verdict, command: str) -> str:
+    if verdict in (Verdict.RUNNING, Verdict.NEW) or (verdict is Verdict.HELD and _active(state)):
+        return command.format("run")
+    failed = verdict is Verdict.DONE and state.collected is not None and not state.collected.all_succeeded
+    return command.format("retry") if failed and not state.canceled else ""
+
+
 def _active(state: RunState) -> bool:
     return any(s.phase in (Phase.SUBMITTING, Phase.SUBMITTED, Phase.ENDED) for s in state.shards)
 
@@ -59,6 +69,8 @@ def _shard(shard: Shard, now: float) -> ShardStatus:
     batch = shard.batch
     running = batch is not None and shard.phase is Phase.SUBMITTED
     waiting = batch is not None and shard.phase in (Phase.SUBMITTED, Phase.ENDED, Phase.HELD)
+    began = batch.created_at.timestamp() if batch else now
+    ended = batch.ended_at.timestamp() if batch and batch.ended_at else None
     return ShardStatus(
         id=shard.id,
         phase=shard.phase.value,
@@ -67,9 +79,10 @@ def _shard(shard: Shard, now: float) -> ShardStatus:
         batch_id=batch.id if batch else None,
         processing_status=batch.processing_status if batch else None,
         counts=batch.request_counts if batch else None,
-        age=now - batch.created_at.timestamp() if batch else None,
+        age=now - began if batch and ended is None else None,
+        took=None if ended is None else ended - began,
         ends_in=batch.expires_at.timestamp() - now if batch and running else None,
-        kept_for=batch.created_at.timestamp() + lifecycle.RETENTION - now if batch and waiting else None,
+        kept_for=began + lifecycle.RETENTION - now if waiting else None,
         detail=shard.detail,
     )
 
@@ -109,7 +122,7 @@ def _held(shard: Shard, command: str) -> Need:
             )
         case Reason.RESULTS:
             return Need(
-                f"the results of {batch} (shard {shard.id}) never came whole: {shard.detail}. Fetch them again,"
+                f"the results of {batch} (shard {shard.id}) never came complete: {shard.detail}. Fetch them again,"
                 " or submit again and pay twice:",
                 (command.format("retry"), resubmit),
             )
@@ -130,7 +143,8 @@ def _rejected(shard: Shard, command: str) -> Need:
 def _over_budget(state: RunState, policy: Policy, command: str) -> Need:
     limit = format_usd(policy.max_cost_usd or 0.0)
     if any(s.phase is Phase.PLANNED and s.estimate.cost_high is None for s in state.shards):
-        reason = f"the price of a model is unknown, so the budget of {limit} cannot be held"
+        reason = f"the price of a model is not known, so the budget of {limit} cannot be held"
+        advice = "Check the model's name; or take limits.max_cost_usd out, and allow it with --yes"
     else:
         reason = f"what is planned may cost up to {format_usd(lifecycle.planned(state))}"
         if spent := lifecycle.spent(state):
@@ -138,7 +152,8 @@ def _over_budget(state: RunState, policy: Policy, command: str) -> Need:
         if at_stake := lifecycle.at_stake(state):
             reason += f", up to {format_usd(at_stake)} is under way"
         reason += f"; the budget is {limit}"
-    reason += ". Nothing was submitted. Raise limits.max_cost_usd, or ask for less"
+        advice = "Raise limits.max_cost_usd, or ask for less"
+    reason += f". Nothing was submitted. {advice}"
     if any(s.tally for s in state.shards):
         return Need(
             f"{reason}; or write the answers there are:", (command.format("plan"), command.format("cancel"))

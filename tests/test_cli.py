@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
+from click.testing import CliRunner
 
 from batchrun import __version__
-from batchrun.cli import COMMANDS
+from batchrun.cli import COMMANDS, cli
 from tests.workbench import Bench
 
 
@@ -37,6 +41,52 @@ def test_every_command_begins_its_help_with_examples(command: str, bench: Bench)
     assert words.startswith("  ")
     assert examples.strip().startswith("batchrun ")
     assert f"batchrun {command}" in examples
+
+
+def every_command(command: click.Command, *path: str) -> Iterator[tuple[str, ...]]:
+    yield path
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            found = command.get_command(context, name)
+            assert found is not None
+            yield from every_command(found, *path, name)
+
+
+def test_help_fits_80_columns_however_wide_the_terminal_is() -> None:
+    commands = list(every_command(cli))
+    assert {(), ("run",), ("batches", "wait")} <= set(commands)
+    for path in commands:
+        shown = CliRunner().invoke(cli, [*path, "--help"], env={"COLUMNS": "200"}).stdout
+        assert shown.startswith("Usage: ")
+        assert [line for line in shown.splitlines() if len(line) > 80] == [], path
+
+
+def test_lists_of_commands_speak_alike(bench: Bench) -> None:
+    for group in ((), ("batches",)):
+        listed = bench.run(*group, "--help", code=0).stdout.partition("Commands:\n")[2].splitlines()
+        for words in (line.split(maxsplit=1)[1] for line in listed):
+            assert words[0].islower() and not words.endswith("."), words
+
+
+def test_a_second_ctrl_c_on_the_way_out() -> None:
+    """It comes while the interpreter takes its leave."""
+    script = (
+        "import atexit, sys; atexit.register(lambda: (print('leaving', flush=True), sys.stdin.readline()));"
+        " from batchrun.cli import main; main(['rum'])"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None and process.stdout.readline() == "leaving\n"
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate("go on\n", timeout=60)
+    assert process.returncode == 2
+    assert stderr.endswith("Did you mean 'run'?\n")
 
 
 def test_help_lists_every_command(bench: Bench) -> None:

@@ -53,7 +53,10 @@ def test_accepted_and_the_reply_is_lost(bench: Bench, reply: Any) -> None:
 def test_nothing_was_created(bench: Bench, fault: dict[str, Any]) -> None:
     bench.serve(faults=[{"on": "create", **fault}])
     ran = bench.run("run", code=0)
-    assert "shard 0001: was never created\nshard 0001: its requests now stand in 0002\n" in ran.stderr
+    assert (
+        "shard 0001: no batch of it exists: submitting it again\nshard 0001: its requests now stand in 0002\n"
+        in ran.stderr
+    )
     assert len(bench.ledger()) == 1
     first, second = bench.state().shards
     assert (first.phase, first.reason, second.phase) == ("refused", "replaced", "fetched")
@@ -87,7 +90,7 @@ def test_a_foreign_batch_is_disproved_by_its_results(bench: Bench) -> None:
         f"shard 0001: found as {theirs}; its results will prove it\n"
         "shard 0001: the batch is not ours: none of its 3 results has an id of this shard (the first is theirs-"
     )
-    assert "shard 0001: was never created\n" in ran.stderr
+    assert "shard 0001: no batch of it exists: submitting it again\n" in ran.stderr
     assert [b["requests"] for b in bench.ledger()] == [3, 3]  # theirs and ours
     assert {r["status"] for r in bench.records()} == {"succeeded"}
 
@@ -218,7 +221,7 @@ def test_results_that_never_come_whole(bench: Bench) -> None:
     for _ in range(4):
         bench.go(wait=False, code=75)
     ran = bench.run("run", "--no-wait", code=4)
-    assert "never came whole: the results are not whole: " in ran.stderr.replace("\n", " ")
+    assert "never came complete: the results are not complete: " in ran.stderr.replace("\n", " ")
     assert ran.stderr.endswith(
         "    batchrun retry batch.yaml\n    batchrun resubmit batch.yaml 0001 --accept-duplicate-cost\n"
     )

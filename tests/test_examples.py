@@ -32,7 +32,7 @@ LICENCES = {
     "make": "see `../classify`",
     "requests": "public domain",
 }
-PASSING = ("out", ".batchrun", "__pycache__", "counts.txt", "cron.log", "labels.env")
+PASSING = ("out", ".batchrun", "__pycache__", "counts.txt", "counts.sandbox.txt", "cron.log", "labels.env")
 
 
 class Run(NamedTuple):
@@ -93,6 +93,7 @@ def test_an_answer_for_every_row(runs: dict[str, Run], name: str, count: int) ->
     assert run.code == 0, run.text
     assert len(expected) == count
     (output,) = (run.folder / name / "out").iterdir()
+    assert output.suffixes[0] == ".sandbox"
     if output.suffix == ".csv":
         with output.open(encoding="utf-8", newline="") as table:
             found = [(line["file"], line["status"]) for line in csv.DictReader(table)]
@@ -104,7 +105,7 @@ def test_an_answer_for_every_row(runs: dict[str, Run], name: str, count: int) ->
 
 
 def test_labels_are_those_of_the_schema(runs: dict[str, Run]) -> None:
-    for record in records(runs["classify"], "classify/out/labels.jsonl"):
+    for record in records(runs["classify"], "classify/out/labels.sandbox.jsonl"):
         answer = record["json"]
         assert isinstance(answer, dict)
         assert answer["label"] in LABELS
@@ -113,7 +114,8 @@ def test_labels_are_those_of_the_schema(runs: dict[str, Run]) -> None:
 
 def test_the_shared_prompt_is_cached(runs: dict[str, Run]) -> None:
     usages = [
-        record["usage"] for record in records(runs["conversations"], "conversations/out/next-steps.jsonl")
+        record["usage"]
+        for record in records(runs["conversations"], "conversations/out/next-steps.sandbox.jsonl")
     ]
     hour = [usage["cache_write_1h"] for usage in usages if isinstance(usage, dict)]
     read = [usage["cache_read"] for usage in usages if isinstance(usage, dict)]
@@ -124,7 +126,8 @@ def test_the_shared_prompt_is_cached(runs: dict[str, Run]) -> None:
 def test_make_counts_every_row(runs: dict[str, Run]) -> None:
     run = runs["make"]
     assert run.code == 0, run.text
-    lines = (run.folder / "make/counts.txt").read_text().splitlines()
+    assert not (run.folder / "make/counts.txt").exists()
+    lines = (run.folder / "make/counts.sandbox.txt").read_text().splitlines()
     assert sum(int(line.split()[0]) for line in lines) == JOBS["classify"]
     assert {line.split()[1] for line in lines} == set(LABELS)
 

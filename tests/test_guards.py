@@ -22,13 +22,11 @@ def bench(tmp_path: Path, make_simulator: MakeSimulator, monkeypatch: pytest.Mon
     return bench
 
 
-def refused(
-    bench: Bench, kind: type[BatchrunError], file: str = "batch.yaml", *, sandbox: bool = False
-) -> tuple[str, str]:
+def refused(bench: Bench, kind: type[BatchrunError], file: str = "batch.yaml") -> tuple[str, str]:
     """The words and the advice of a run that is refused, without a call."""
     calls = bench.calls()
     with pytest.raises(kind) as caught:
-        run_job(bench.path(file), environ=bench.env, sandbox=sandbox)
+        run_job(bench.path(file), environ=bench.env)
     assert bench.calls() == calls
     return str(caught.value), caught.value.hint
 
@@ -67,21 +65,16 @@ def test_a_folder_that_may_not_be_written_to(bench: Bench) -> None:
     assert refused(bench, CannotCreate)[0] == words
 
 
-def test_a_rehearsal_gives_way_to_the_real_answer(bench: Bench) -> None:
-    spec = bench.job(rows=3)
-    run_job(spec, sandbox=True)
-    invented = bench.output.read_bytes()
-    bench.serve(seconds=0.2)
-    bench.go(wait=False, code=75)
-    assert not bench.output.exists()  # invented answers do not stand there meanwhile
-    bench.go(code=0)
-    assert bench.output.read_bytes() != invented
-    assert refused(bench, CannotCreate, sandbox=True) == (
-        "out/answers.jsonl holds real answers; a sandbox run would replace them",
-        "move the file away, or name another output in the spec",
-    )
-    bench.output.unlink()
-    run_job(spec, sandbox=True)
+def test_a_file_of_somebody_else_in_the_sandbox(bench: Bench) -> None:
+    spec = bench.job(rows=1)
+    bench.write("out/answers.jsonl", "mine\n")  # not in its way
+    bench.write("out/answers.sandbox.jsonl", "mine\n")
+    with pytest.raises(CannotCreate) as caught:
+        run_job(spec, sandbox=True)
+    words = "out/answers.sandbox.jsonl exists, and batchrun did not write it; nothing was submitted"
+    assert str(caught.value) == words
+    run_job(spec, sandbox=True, overwrite=True)
+    assert bench.output.read_text() == "mine\n"
 
 
 def test_two_jobs_with_one_output(bench: Bench) -> None:

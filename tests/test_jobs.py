@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from batchrun import Outcome, run_job
-from batchrun.errors import ExitCode, Locked, MissingInput, NeedsPerson
+from batchrun.decisions import retry_job
+from batchrun.errors import ExitCode, Locked, MissingInput, NeedsPerson, Problem
 from batchrun.events import Event, Gathered, SubmitAccepted
 from batchrun.jobs import Target, finished, look, opened
 from batchrun.lifecycle import Verdict
@@ -28,6 +29,7 @@ def bench(tmp_path: Path, make_simulator: MakeSimulator) -> Bench:
 class Listener:
     def __init__(self) -> None:
         self.heard: list[Event] = []
+        self.warned: list[str] = []
 
     def event(self, event: Event, before: RunState, state: RunState) -> None:
         assert state.revision == before.revision + 1
@@ -35,6 +37,9 @@ class Listener:
 
     def waiting(self, until: float, state: RunState) -> None:
         """Nothing to note."""
+
+    def warning(self, problem: Problem) -> None:
+        self.warned.append(problem.field)
 
 
 def test_a_job_from_python(
@@ -51,6 +56,12 @@ def test_a_job_from_python(
     again = run_job(str(spec), environ=bench.env)
     assert (again.verdict, again.exit_code, again.changed) == (Verdict.DONE, ExitCode.OK, False)
     assert capfd.readouterr() == ("", "")
+
+
+def test_what_may_not_be_meant_so_is_told(bench: Bench) -> None:
+    spec, listener = bench.job(rows=1, betas=["message-batches-2024-09-24"]), Listener()
+    run_job(spec, environ=bench.env, observer=listener)
+    assert listener.warned == ["betas[0]"]
 
 
 def test_jobs_in_several_threads(bench: Bench) -> None:
@@ -101,6 +112,34 @@ def test_looking_asks_nobody(bench: Bench) -> None:
     assert ".batchrun" not in bench.listing()
     run_job(spec, environ=bench.env)
     assert look(spec).verdict is Verdict.DONE
+
+
+# ---- the sandbox --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
+def test_invented_answers_get_a_file_of_their_own(bench: Bench, kind: str) -> None:
+    spec = bench.job(rows=2, output={"path": f"out/a.b.{kind}"})
+    written = bench.path(f"out/a.b.sandbox.{kind}")
+    assert look(spec, sandbox=True).output == written
+    assert run_job(spec, sandbox=True).output == written
+    assert [path.name for path in written.parent.iterdir()] == [written.name]
+    again = finished(spec, sandbox=True)
+    assert again is not None
+    assert again.output == look(spec, sandbox=True).output == written
+
+
+def test_rehearsal_and_real_run_leave_each_other_alone(bench: Bench) -> None:
+    spec = bench.job(rows=3)
+    run_job(spec, sandbox=True)
+    invented = bench.rehearsal.read_bytes()
+    assert run_job(spec, environ=bench.env).output == bench.output
+    real = bench.output.read_bytes()
+    bench.rehearsal.unlink()
+    assert run_job(spec, sandbox=True).changed
+    assert retry_job(spec, sandbox=True).output == bench.rehearsal
+    assert (bench.output.read_bytes(), bench.rehearsal.read_bytes()) == (real, invented)
+    assert finished(spec) is not None
 
 
 # ---- is it finished? ---------------------------------------------------------------------------

@@ -50,7 +50,7 @@ def test_why_requests_are_new(bench: Bench) -> None:
     bench.rows(5)
     assert planned(bench).reasons == ("2 rows were added",)
     bench.write("rows.csv", "id,text\nr1,word 1\nr2,another word\nr4,word 4\n")
-    assert planned(bench).reasons == ("1 row was added", "1 row changed, or never sent")
+    assert planned(bench).reasons == ("1 row was added", "1 row changed or was never sent")
     bench.rows(3)
     bench.job(request={"max_tokens": 60, "system": "Be brief."})
     assert planned(bench).reasons == ("the request changed: max_tokens, system",)
@@ -85,6 +85,26 @@ def test_rows_that_will_be_tried_again_come_on_top(bench: Bench) -> None:
     bench.job(retry={"max_attempts": 2})
     report = planned(bench, warnings=["beta is old"])
     assert report.warnings == ("beta is old", "1 failed row is worth another attempt, which comes on top")
+
+
+def test_rows_that_failed_for_good_are_left_to_retry(bench: Bench) -> None:
+    wrong = {"type": "invalid_request_error", "message": "no"}
+    bench.serve(results=[{"match": "word [23]", "type": "errored", "error": wrong}])
+    bench.go(code=3)
+    left = ("2 rows failed; `batchrun retry` asks them again",)
+    assert planned(bench).warnings == left
+    bench.rows(4)
+    assert planned(bench).warnings == left
+    bench.job(request={"max_tokens": 60})
+    assert planned(bench).warnings == ()  # all rows are asked anew
+
+
+def test_what_is_under_way_is_not_yet_spent(bench: Bench) -> None:
+    bench.serve(seconds=1000)
+    bench.go(wait=False, code=75)
+    report = planned(bench)
+    assert report.spent_usd == 0.0
+    assert report.at_stake_usd == pytest.approx(0.000477)
 
 
 def test_exact_counts_a_sample(bench: Bench) -> None:

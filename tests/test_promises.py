@@ -60,7 +60,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[object]:
     bench = Bench(tmp_path_factory.mktemp("undisturbed"))
     bench.job(rows=6, limits={"batch_requests": 2}, output={"include": "input"})
     bench.run("run", "--sandbox", code=0)
-    return list(stable(bench.records()))
+    return list(stable(bench.records("out/answers.sandbox.jsonl")))
 
 
 @pytest.mark.parametrize("moment", MOMENTS.values(), ids=MOMENTS)

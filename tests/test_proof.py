@@ -52,18 +52,18 @@ def test_a_file_cut_inside_a_line(tmp_path: Path) -> None:
     path = write(tmp_path / "r", *LINES)
     path.write_bytes(path.read_bytes()[:-4])
     text = problem(path)
-    assert text.startswith("the results are not whole: 1 line that is no result (line 4: not JSON: ")
+    assert text.startswith("the results are not complete: 1 line that is no result (line 4: not JSON: ")
     assert f"1 id without a result ({custom_id('c')}); 0 canceled where the API counts 1" in text
 
 
 def test_a_file_cut_between_lines(tmp_path: Path) -> None:
     assert problem(write(tmp_path / "r", *LINES[:3])) == (
-        f"the results are not whole: 1 id without a result ({custom_id('c')}); 0 canceled where the API counts 1"
+        f"the results are not complete: 1 id without a result ({custom_id('c')}); 0 canceled where the API counts 1"
     )
 
 
 def test_an_empty_file_is_not_foreign(tmp_path: Path) -> None:
-    assert problem(write(tmp_path / "r")).startswith("the results are not whole: 4 ids without a result (")
+    assert problem(write(tmp_path / "r")).startswith("the results are not complete: 4 ids without a result (")
 
 
 def test_an_id_that_comes_twice(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_a_stranger_among_ours(tmp_path: Path) -> None:
     ],
 )
 def test_counts_must_be_those_of_the_api(tmp_path: Path, counts: RequestCounts, expected: str) -> None:
-    assert problem(write(tmp_path / "r", *LINES), counts) == f"the results are not whole: {expected}"
+    assert problem(write(tmp_path / "r", *LINES), counts) == f"the results are not complete: {expected}"
 
 
 def test_a_batch_of_somebody_else(tmp_path: Path) -> None:

@@ -6,9 +6,20 @@ from batchrun.estimate import Estimate
 from batchrun.report import Cause, ExactSample, PlanReport, Summary
 
 
-def plan(new: int, high: float | None, budget: float | None, spent: float = 0.0) -> PlanReport:
+def plan(
+    new: int, high: float | None, budget: float | None, *, spent: float = 0.0, at_stake: float = 0.0
+) -> PlanReport:
     return PlanReport(
-        "job", 1, 1, 0, new, 0, estimate=Estimate(cost_high=high), max_cost_usd=budget, spent_usd=spent
+        "job",
+        1,
+        1,
+        0,
+        new,
+        0,
+        estimate=Estimate(cost_high=high),
+        spent_usd=spent,
+        at_stake_usd=at_stake,
+        max_cost_usd=budget,
     )
 
 
@@ -20,6 +31,7 @@ def plan(new: int, high: float | None, budget: float | None, spent: float = 0.0)
         (plan(1, 2.0, 2.0), False),
         (plan(1, 2.0, 1.99), True),
         (plan(1, 2.0, 3.0, spent=1.01), True),
+        (plan(1, 2.0, 3.0, at_stake=1.01), True),
         (plan(1, None, 100.0), True),
         (plan(0, None, 0.0), False),
     ],

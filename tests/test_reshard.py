@@ -54,7 +54,7 @@ def retried(state: RunState, bench: Bench, *, every: bool = False) -> list[tuple
 
 
 def test_rows_worth_another_attempt(bench: Bench) -> None:
-    assert retried(bench.state(), bench) == [("0003", 1, 2), ("0004", 1, 2)]
+    assert retried(bench.state(), bench) == [("0003", 2, 2)]
 
 
 def test_rows_that_are_gone_are_not_tried_again(bench: Bench) -> None:
@@ -76,12 +76,23 @@ def test_rows_that_stand_in_another_shard_are_not_tried_again(bench: Bench, phas
         assert [s.requests for s in found.shards] == [1]
 
 
+def test_rows_stay_apart_where_their_batches_differ(bench: Bench) -> None:
+    state = bench.state()
+    first, second = state.shards
+    for other in (replace(second, betas=("a-beta",)), replace(second, attempt=2)):
+        with opened(bench.path("batch.yaml"), target=Target(environ=bench.env)) as engine:
+            found = retry_rows((first, other), engine.job, state, engine.store)
+        assert [(s.id, s.requests) for s in found.shards] == [("0003", 1), ("0004", 1)]
+        assert [s.attempt for s in found.shards] == [2, other.attempt + 1]
+        assert [s.betas for s in found.shards] == [(), other.betas]
+
+
 def test_a_later_attempt_has_its_own_say(bench: Bench) -> None:
     bench.job(limits={"batch_requests": 3}, retry={"max_attempts": 2})
     bench.go(code=3)
     state = bench.state()
-    assert [s.attempt for s in state.shards] == [1, 1, 2, 2]
-    assert retried(state, bench, every=True) == [("0005", 1, 3), ("0006", 1, 3)]
+    assert [s.attempt for s in state.shards] == [1, 1, 2]
+    assert retried(state, bench, every=True) == [("0004", 2, 3)]
 
 
 def test_sources_are_the_fetched_shards_in_order(bench: Bench) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from batchrun.model import RequestCounts
 from batchrun.report import Need, StatusReport
 from batchrun.state import Phase, Reason, RunState
 from batchrun.status import command_for, status_report
-from tests.states import EMPTY, NOW, POLICY, active, collected, sent, state, tally
+from tests.states import EMPTY, NOW, POLICY, active, collected, moment, sent, state, tally
 
 COMMAND = command_for("labels.yaml", sandbox=False)
 BUDGET = replace(POLICY, max_cost_usd=1.5)
@@ -40,6 +41,11 @@ def test_commands_can_be_pasted(spec: str, sandbox: bool, command: str) -> None:
     assert command_for(spec, sandbox=sandbox).format("run") == command
 
 
+def test_commands_carry_the_roots() -> None:
+    command = command_for("a.yaml", sandbox=True, roots=[Path("../data"), Path("{my} data")])
+    assert command.format("run") == "batchrun run a.yaml --sandbox --root ../data --root '{my} data'"
+
+
 # ---- how it stands
 
 
@@ -52,6 +58,11 @@ def test_commands_can_be_pasted(spec: str, sandbox: bool, command: str) -> None:
         (state(active(Phase.SUBMITTED), canceled=True), "canceling", "batchrun run labels.yaml"),
         (state(active(Phase.PLANNED), canceled=True), "canceling", "batchrun run labels.yaml"),
         (state(active(Phase.FETCHED), collected=collected()), "done", ""),
+        (
+            state(active(Phase.FETCHED), collected=collected(good=False)),
+            "done",
+            "batchrun retry labels.yaml",
+        ),
         (state(active(Phase.FETCHED), canceled=True, collected=collected(good=False)), "canceled", ""),
         (state(active(Phase.HELD)), "held", ""),
         (state(active(Phase.HELD), active(Phase.SUBMITTED, "0002")), "held", "batchrun run labels.yaml"),
@@ -82,6 +93,12 @@ def test_the_whole_report() -> None:
     assert (planned.attempt, planned.batch_id, planned.age) == (2, None, None)
 
 
+def test_the_age_of_a_batch_stops_at_its_end() -> None:
+    ended = active(Phase.FETCHED, batch=sent(at=NOW, ended_at=moment(NOW + 20)))
+    [shard] = report(state(ended), now=NOW + 1000).shards
+    assert (shard.age, shard.took) == (None, 20.0)
+
+
 # ---- what needs a person
 
 ADOPT = "batchrun adopt labels.yaml 0001"
@@ -110,7 +127,7 @@ def test_results_that_never_came_whole() -> None:
         Phase.HELD, reason=Reason.RESULTS, batch=sent(), detail="2 ids without a result", candidates=()
     )
     assert need(state(held)) == Need(
-        "the results of msgbatch_1 (shard 0001) never came whole: 2 ids without a result. Fetch them again, or"
+        "the results of msgbatch_1 (shard 0001) never came complete: 2 ids without a result. Fetch them again, or"
         " submit again and pay twice:",
         ("batchrun retry labels.yaml", RESUBMIT),
     )
@@ -149,8 +166,8 @@ def test_a_refused_shard() -> None:
         (
             (active(Phase.PLANNED, cost=None),),
             (
-                "the price of a model is unknown, so the budget of $1.50 cannot be held. Nothing was submitted. Raise"
-                " limits.max_cost_usd, or ask for less:"
+                "the price of a model is not known, so the budget of $1.50 cannot be held. Nothing was submitted."
+                " Check the model's name; or take limits.max_cost_usd out, and allow it with --yes:"
             ),
         ),
     ],

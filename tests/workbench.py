@@ -132,6 +132,11 @@ class Bench:
     def output(self) -> Path:
         return self.folder / "out" / "answers.jsonl"
 
+    @property
+    def rehearsal(self) -> Path:
+        """What the sandbox writes in place of `output`."""
+        return self.folder / "out" / "answers.sandbox.jsonl"
+
     def records(self, name: str = "out/answers.jsonl") -> list[dict[str, Any]]:
         return _lines(self.folder / name)
 

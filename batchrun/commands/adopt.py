@@ -22,15 +22,15 @@ def command(
     """Say that BATCH_ID is what became of the held SHARD of SPEC's job.
 
     \b
-    batchrun status labels.yaml                       shows held shards, and what could be theirs
+    batchrun status labels.yaml    first: what is held, and what could fit
     batchrun adopt labels.yaml 0002 msgbatch_01EXAMPLE
-    batchrun run labels.yaml                          then carry on
+    batchrun run labels.yaml       then:  carry on
 
     The batch must have as many requests as the shard. Its results still have to prove that it is ours;
     a wrong guess costs nothing.
     """
     from batchrun.decisions import adopt_batch
 
-    with common.leaving_safely(spec, sandbox=sandbox), common.progress() as observer:
+    with common.leaving_safely(spec, sandbox=sandbox, roots=roots), common.progress() as observer:
         outcome = adopt_batch(spec, shard, batch_id, sandbox=sandbox, roots=roots, observer=observer)
-    common.show_outcome(outcome, spec=str(spec), sandbox=sandbox, as_json=as_json)
+    common.show_outcome(outcome, spec=spec, sandbox=sandbox, roots=roots, as_json=as_json)

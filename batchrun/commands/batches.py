@@ -51,7 +51,7 @@ def command() -> None:
     """
 
 
-@command.command()
+@command.command(short_help="submit a JSONL file of requests as a batch")
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--beta", "betas", multiple=True, help="A beta for the whole batch; may be given again.")
 @click.option("--api-version", default="2023-06-01", show_default=True, help="Governs every request in it.")
@@ -81,7 +81,7 @@ def create(file: Path, betas: tuple[str, ...], api_version: str, yes: bool, as_j
         click.echo(plain(batch.id))
 
 
-@command.command()
+@command.command(short_help="show one batch")
 @_id
 @common.json_option
 def get(id: str, as_json: bool) -> None:
@@ -95,7 +95,7 @@ def get(id: str, as_json: bool) -> None:
         _show(client.get(id), as_json)
 
 
-@command.command("list")
+@command.command("list", short_help="list batches, newest first")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="Batches a page.")
 @click.option("--before-id", help="The page right before this batch: newer ones.")
 @click.option("--after-id", help="The page right after this batch: older ones.")
@@ -109,7 +109,7 @@ def list_batches(
     \b
     batchrun batches list
     batchrun batches list --limit 100 --after-id msgbatch_01ABC
-    batchrun batches list --all --json | jq -r 'select(.processing_status != "ended").id'
+    batchrun batches list --all --json | jq -r 'select(.ended_at == null).id'
 
     --json prints the page; with --all, one batch a line. --all with --before-id goes from there to the
     newest.
@@ -135,7 +135,7 @@ def list_batches(
         )
 
 
-@command.command()
+@command.command(short_help="print the results of an ended batch")
 @_id
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="A file, which appears only when complete."
@@ -145,7 +145,7 @@ def results(id: str, output: Path | None) -> None:
 
     \b
     batchrun batches results msgbatch_01ABC -o results.jsonl
-    batchrun batches results msgbatch_01ABC | jq -c 'select(.result.type != "succeeded")'
+    batchrun batches results $id | jq -c 'select(.result.type == "errored")'
 
     Join by custom_id. Fails when they are not complete: what was printed until then is not all.
     """
@@ -160,7 +160,7 @@ def results(id: str, output: Path | None) -> None:
         sys.stdout.buffer.flush()
 
 
-@command.command()
+@command.command(short_help="cancel a batch that is under way")
 @_id
 @common.json_option
 def cancel(id: str, as_json: bool) -> None:
@@ -174,7 +174,7 @@ def cancel(id: str, as_json: bool) -> None:
         _show(client.cancel(id), as_json)
 
 
-@command.command()
+@command.command(short_help="delete an ended batch and its results")
 @_id
 @_yes
 @common.json_option
@@ -194,7 +194,7 @@ def delete(id: str, yes: bool, as_json: bool) -> None:
         click.echo(f"{plain(id)} deleted")
 
 
-@command.command()
+@command.command(short_help="wait until a batch has ended, and show it")
 @_id
 @click.option(
     "--poll-interval", callback=_seconds, default="30s", show_default=True, help="Between two polls."
@@ -209,7 +209,7 @@ def wait(id: str, poll_interval: float, timeout: float, as_json: bool) -> None:
     \b
     batchrun batches wait msgbatch_01ABC
     batchrun batches wait msgbatch_01ABC --poll-interval 1m --timeout 2h
-    batchrun batches wait msgbatch_01ABC && batchrun batches results msgbatch_01ABC -o results.jsonl
+    batchrun batches wait $id && batchrun batches results $id -o results.jsonl
 
     Exits 0 when it has ended, whatever became of its requests.
     """

@@ -26,17 +26,18 @@ def command(spec: Path, sandbox: bool, roots: tuple[Path, ...], as_json: bool) -
     from batchrun.decisions import cancel_job
     from batchrun.jobs import look
 
-    with common.leaving_safely(spec, sandbox=sandbox), common.progress() as observer:
+    with common.leaving_safely(spec, sandbox=sandbox, roots=roots), common.progress() as observer:
         outcome = cancel_job(spec, sandbox=sandbox, roots=roots, observer=observer)
     if outcome is None:
         common.say("another process is running this job; it was asked to cancel it")
         common.show_outcome(
             look(spec, sandbox=sandbox, roots=roots),
-            spec=str(spec),
+            spec=spec,
             sandbox=sandbox,
+            roots=roots,
             quiet=True,
             as_json=as_json,
         )
         return ExitCode.NOT_FINISHED
-    common.show_outcome(outcome, spec=str(spec), sandbox=sandbox, as_json=as_json)
+    common.show_outcome(outcome, spec=spec, sandbox=sandbox, roots=roots, as_json=as_json)
     return ExitCode.OK

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -31,21 +31,27 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 spec_argument = click.argument("spec", type=click.Path(path_type=Path), default=Path("batch.yaml"))
-sandbox_option = click.option("--sandbox", is_flag=True, help="Use the embedded API: no key, no cost.")
+sandbox_option = click.option(
+    "--sandbox",
+    is_flag=True,
+    help="Use the embedded API: no key, no cost. Its invented answers go to a file of their own,"
+    " such as out/triage.sandbox.jsonl.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON on stdout.")
 wait_option = click.option("--no-wait", is_flag=True, help="Do all that needs no waiting, then exit 75.")
 
 
 def _split(_ctx: click.Context, _param: click.Parameter, value: tuple[Path, ...]) -> tuple[Path, ...]:
     named = [Path(p) for p in os.environ.get("BATCHRUN_ROOTS", "").split(os.pathsep) if p]
-    return (*value, *named)
+    return tuple(dict.fromkeys((*value, *named)))
 
 
 root_option = click.option(
     "--root",
     "roots",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="DIR",
     callback=_split,
     help="Also let the spec use this folder (as BATCHRUN_ROOTS does).",
 )
@@ -62,12 +68,12 @@ def job_options(command: F) -> F:
 
 
 @contextmanager
-def leaving_safely(spec: Path, *, sandbox: bool) -> Iterator[Interrupts]:
+def leaving_safely(spec: Path, *, sandbox: bool, roots: Sequence[Path]) -> Iterator[Interrupts]:
     """Turn a signal into a calm exit that says how to go on."""
     from batchrun.interrupts import Interrupts
     from batchrun.status import command_for
 
-    command = command_for(str(spec), sandbox=sandbox)
+    command = command_for(str(spec), sandbox=sandbox, roots=roots)
     try:
         with Interrupts() as interrupts:
             yield interrupts
@@ -106,13 +112,19 @@ def say(text: str) -> None:
 
 
 def show_outcome(
-    outcome: Outcome, *, spec: str, sandbox: bool, quiet: bool = False, as_json: bool = False
+    outcome: Outcome,
+    *,
+    spec: Path,
+    sandbox: bool,
+    roots: Sequence[Path],
+    quiet: bool = False,
+    as_json: bool = False,
 ) -> None:
     """How the job stands: a summary when it is done, else what runs and what needs a person."""
     from batchrun.lifecycle import Verdict
     from batchrun.render import jsonout, text
 
-    report = outcome.report(spec, now=time.time(), sandbox=sandbox)
+    report = outcome.report(str(spec), now=time.time(), sandbox=sandbox, roots=roots)
     if as_json:
         click.echo(jsonout.dumps(report), nl=False)
     report = for_people(report)
@@ -123,10 +135,14 @@ def show_outcome(
     if summary is None:
         click.echo(text.status(report, color=use_color()), err=True, nl=False)
     elif outcome.changed:
-        click.echo(text.summary(summary, color=use_color()), err=True, nl=False)
+        shown = text.summary(summary, color=use_color(), next_command=report.next, sandbox=sandbox)
+        click.echo(shown, err=True, nl=False)
     elif not as_json:
         rows = f"{summary.succeeded:,} of {summary.records:,} rows succeeded"
+        rows += f" {text.INVENTED}" if sandbox else ""
         say(f"{report.job}: nothing to do; {rows}; {report.output} is up to date")
+        if report.next:
+            say(f"hint: try the rest again: {report.next}")
 
 
 def for_people(report: StatusReport) -> StatusReport:

@@ -20,7 +20,7 @@ input:
   id: id
 
 request:
-  model: claude-haiku-4-5
+  model: claude-haiku-5-5
   max_tokens: 100
   system: Say whether the review is positive, negative or mixed.
   messages:

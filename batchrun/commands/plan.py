@@ -22,7 +22,7 @@ def command(spec: Path, sandbox: bool, roots: tuple[Path, ...], exact: int | Non
     \b
     batchrun plan                     ./batch.yaml
     batchrun plan labels.yaml --json  for programs
-    batchrun plan --exact 20          ask the token-count endpoint about 20 requests
+    batchrun plan --exact 20          count the tokens of 20 requests (free)
 
     Tokens and cost are estimates; the high end is what limits.max_cost_usd is held against.
     """
@@ -33,11 +33,13 @@ def command(spec: Path, sandbox: bool, roots: tuple[Path, ...], exact: int | Non
     from batchrun.store import Store
 
     loaded = load(spec, roots=roots)
-    store = Store(loaded.job.root, loaded.job.name, sandbox=sandbox)
-    warnings = [f"{p.where}: {p.message}" if p.where else p.message for p in loaded.warnings]
-    with jobs.connection(loaded.job, jobs.Target(sandbox)) as connect:
+    target = jobs.Target(sandbox)
+    job = target.job(loaded.job)
+    store = Store(job.root, job.name, sandbox=sandbox)
+    warnings = ["; ".join(filter(None, (f"{p.where}: {p.message}", p.hint))) for p in loaded.warnings]
+    with jobs.connection(job, target) as connect:
         count_tokens = connect().count_tokens if exact else None
-        report = plan(loaded.job, store, warnings=warnings, exact=exact or 0, count_tokens=count_tokens)
+        report = plan(job, store, warnings=warnings, exact=exact or 0, count_tokens=count_tokens)
     if as_json:
         click.echo(jsonout.dumps(report), nl=False)
     else:

@@ -43,7 +43,7 @@ def command(
     from batchrun.decisions import resubmit_shard
 
     with (
-        common.leaving_safely(spec, sandbox=sandbox) as interrupts,
+        common.leaving_safely(spec, sandbox=sandbox, roots=roots) as interrupts,
         common.progress() as observer,
     ):
         outcome = resubmit_shard(
@@ -55,5 +55,5 @@ def command(
             observer=observer,
             shield=interrupts.shielded,
         )
-    common.show_outcome(outcome, spec=str(spec), sandbox=sandbox, as_json=as_json)
+    common.show_outcome(outcome, spec=spec, sandbox=sandbox, roots=roots, as_json=as_json)
     return outcome.exit_code

@@ -21,13 +21,13 @@ def command(spec: Path, sandbox: bool, roots: tuple[Path, ...], no_wait: bool, a
     batchrun retry labels.yaml
 
     Rows that failed, expired or were canceled go into new batches, within the budget; shards that the API
-    refused are sent again; results that never came whole are fetched again. Rows that succeeded are not
+    refused are sent again; results that never came complete are fetched again. Rows that succeeded are not
     asked again.
     """
     from batchrun.decisions import retry_job
 
     with (
-        common.leaving_safely(spec, sandbox=sandbox) as interrupts,
+        common.leaving_safely(spec, sandbox=sandbox, roots=roots) as interrupts,
         common.progress() as observer,
     ):
         outcome = retry_job(
@@ -38,5 +38,5 @@ def command(spec: Path, sandbox: bool, roots: tuple[Path, ...], no_wait: bool, a
             observer=observer,
             shield=interrupts.shielded,
         )
-    common.show_outcome(outcome, spec=str(spec), sandbox=sandbox, as_json=as_json)
+    common.show_outcome(outcome, spec=spec, sandbox=sandbox, roots=roots, as_json=as_json)
     return outcome.exit_code

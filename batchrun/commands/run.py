@@ -32,9 +32,9 @@ def command(
 
     \b
     batchrun run                         ./batch.yaml
-    batchrun run labels.yaml             run it again after anything: it carries on
-    batchrun run labels.yaml --no-wait   from cron: submit or look once; 75 until done
-    batchrun run labels.yaml --sandbox   rehearse it: no key, no cost
+    batchrun run labels.yaml             again, after anything: carries on
+    batchrun run labels.yaml --no-wait   from cron; 75 until it is done
+    batchrun run labels.yaml --sandbox   no key, no cost, invented answers
 
     The answer appears at the spec's output.path when it is complete. Ctrl-C leaves the batches running:
     the same command carries on.
@@ -45,7 +45,7 @@ def command(
     if outcome is None:
         try:
             with (
-                common.leaving_safely(spec, sandbox=sandbox) as interrupts,
+                common.leaving_safely(spec, sandbox=sandbox, roots=roots) as interrupts,
                 common.progress(quiet=quiet) as observer,
             ):
                 outcome = run_job(
@@ -62,7 +62,7 @@ def command(
             if quiet:  # two runs of cron that meet: nobody needs to know
                 return ExitCode.NOT_FINISHED
             raise
-    common.show_outcome(outcome, spec=str(spec), sandbox=sandbox, quiet=quiet, as_json=as_json)
+    common.show_outcome(outcome, spec=spec, sandbox=sandbox, roots=roots, quiet=quiet, as_json=as_json)
     return outcome.exit_code
 
 

@@ -82,13 +82,13 @@ def command(
     \b
     A scenario:
       results:  # the first rule that matches a request's params decides
-        - {match: refund, error: {type: overloaded_error, message: Overloaded}, times: 1}
-        - {match: '"max_tokens":64', stop_reason: refusal, text: I cannot help with that.}
+        - {match: refund, error: {type: api_error, message: Busy}, times: 1}
+        - {match: '"max_tokens":64', stop_reason: refusal, text: I cannot.}
         - {match: late, type: expired}
       faults:  # calls: create, retrieve, list, cancel, delete, results, any
-        - {on: create, status: {code: 429, headers: {retry-after: 5}}, skip: 1, times: 2}
-        - {on: create, accept_then: reset}  # or a status: accepted, but the reply is lost
-        - {on: create, reset: before_body}  # or after_body: nothing was accepted
+        - {on: create, status: {code: 429, headers: {retry-after: 5}}, times: 2}
+        - {on: create, accept_then: reset}  # or a status: the reply is lost
+        - {on: create, reset: before_body, skip: 1}  # or after_body: not accepted
         - {on: create, queue: {limit: 200000, retry_after: 30}}
         - {on: list, lag: 5}  # seconds
         - {on: retrieve, not_found: true, times: 3, per_batch: true}

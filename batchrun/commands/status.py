@@ -26,7 +26,8 @@ def command(spec: Path, sandbox: bool, roots: tuple[Path, ...], as_json: bool) -
     from batchrun.jobs import look
     from batchrun.render import jsonout, text
 
-    report = look(spec, sandbox=sandbox, roots=roots).report(str(spec), now=time.time(), sandbox=sandbox)
+    outcome = look(spec, sandbox=sandbox, roots=roots)
+    report = outcome.report(str(spec), now=time.time(), sandbox=sandbox, roots=roots)
     if as_json:
         click.echo(jsonout.dumps(report), nl=False)
     else:

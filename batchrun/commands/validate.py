@@ -12,7 +12,7 @@ import click
 from batchrun.commands import common
 from batchrun.errors import BatchrunError, Problem
 from batchrun.model import Job
-from batchrun.safetext import plain
+from batchrun.render.problems import problem_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def command(spec: Path, roots: tuple[Path, ...], spec_only: bool, as_json: bool)
 
     \b
     batchrun validate                      ./batch.yaml
-    batchrun validate labels.yaml          exit 65: wrong spec or data, 66: missing data
+    batchrun validate labels.yaml          65: wrong, 66: something is missing
     batchrun validate labels.yaml --json   for editors and scripts
     """
     try:
@@ -50,11 +50,8 @@ def command(spec: Path, roots: tuple[Path, ...], spec_only: bool, as_json: bool)
             )
         raise
     for problem in found.warnings:
-        field = f"{problem.field}: " if problem.field else ""
-        common.say(f"warning: {field}{problem.message}")
-        click.echo(f"  --> {plain(problem.where, 1000)}", err=True)
-        if problem.hint:
-            common.say(f"hint: {problem.hint}")
+        for line in problem_lines(problem, "warning"):
+            click.echo(line, err=True)
     if as_json:
         click.echo(json.dumps(_report(spec, found), indent=2, ensure_ascii=False))
     else:
@@ -63,9 +60,11 @@ def command(spec: Path, roots: tuple[Path, ...], spec_only: bool, as_json: bool)
 
 def validate(spec: Path, *, roots: Sequence[Path] = (), spec_only: bool = False) -> Validated:
     """Load the spec and, unless told not to, make every row's request. Raises what is wrong with them."""
+    from batchrun.outputs.writers import check_installed
     from batchrun.spec import load
 
     loaded = load(spec, roots=roots)
+    check_installed(loaded.job.output)
     return Validated(loaded.job, None if spec_only else check_rows(loaded.job), loaded.warnings)
 
 

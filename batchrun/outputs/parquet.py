@@ -27,7 +27,7 @@ class Parquet:
         samples: int,
         inputs: Sequence[tables.InputColumn],
     ) -> None:
-        arrow = _pyarrow()
+        arrow = load_pyarrow()
         fields = _chosen_fields(arrow, columns) if columns else _record_fields(arrow, samples)
         fields += _input_fields(arrow, inputs, [name for name, _, _ in fields])
         self._arrow = arrow
@@ -65,14 +65,15 @@ class Parquet:
 _Field = tuple[str, Any, tables.Getter]
 
 
-def _pyarrow() -> Any:
+def load_pyarrow() -> Any:
+    """Raises ConfigError when it is not installed."""
     try:
         import pyarrow
         import pyarrow.parquet
     except ImportError:
         raise ConfigError(
-            "writing parquet needs pyarrow",
-            hint="pip install 'batchrun[parquet]'; nothing is lost: run it again",
+            "writing Parquet needs pyarrow, which is not installed",
+            hint="pip install 'batchrun[parquet]', and run it again: nothing is lost",
         ) from None
     return pyarrow
 

@@ -13,7 +13,7 @@ import orjson
 
 from batchrun.errors import CannotCreate
 from batchrun.files import digest, replacing
-from batchrun.model import FileFact, Job, Json, OutputFormat
+from batchrun.model import FileFact, Job, Json, OutputFormat, OutputSpec
 from batchrun.outputs import columns as tables
 from batchrun.outputs.records import Record
 
@@ -24,6 +24,14 @@ class Writer(Protocol):
     def write(self, record: Record) -> None: ...
 
     def close(self) -> None: ...
+
+
+def check_installed(output: OutputSpec) -> None:
+    """Raise ConfigError where what writes this format is missing: before anything is paid for, not after."""
+    if output.format is OutputFormat.PARQUET:
+        from batchrun.outputs.parquet import load_pyarrow
+
+        load_pyarrow()
 
 
 def writer_for(job: Job, stream: BinaryIO, input_rows: InputRows) -> Writer:

@@ -1,4 +1,4 @@
-"""What a run is doing, for the person who watches: one line per change, and a live view on a terminal."""
+"""What a run is doing, for the person who watches: a line per change, and a live view on a terminal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
 from batchrun import events
+from batchrun.errors import Problem
 from batchrun.events import Event
+from batchrun.render.problems import problem_lines
 from batchrun.results import Tally
 from batchrun.safetext import plain
 from batchrun.state import Phase, RunState, Shard
@@ -15,6 +17,7 @@ from batchrun.units import format_duration, format_size, format_usd
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.table import Table
 
 HEARTBEAT = 60.0
 """Seconds of silence after which a log gets a line all the same."""
@@ -29,7 +32,8 @@ def line_of(event: Event, before: RunState, state: RunState) -> str | None:
     match event:
         case events.Prepared(expansion, shards):
             new = sum(s.requests for s in shards)
-            text = f"{_n(expansion.rows, 'row')}: {_n(new, 'new request')} in {_n(len(shards), 'shard')}"
+            what = f"{_n(new, 'new request')} in {_n(len(shards), 'shard')}" if new else "no new requests"
+            text = f"{_n(expansion.rows, 'row')}: {what}"
             old = expansion.requests - new
             return f"{text}, {old:,} already asked" if old else text
         case events.SubmitStarted(shard_id):
@@ -46,14 +50,15 @@ def line_of(event: Event, before: RunState, state: RunState) -> str | None:
         case events.Listed(shard_id, _, batches):
             return f"shard {shard_id}: {_found([b.id for b in batches])}"
         case events.ProvenLost(shard_id):
-            return f"shard {shard_id}: was never created"
+            then = "" if state.canceled else ": submitting it again"
+            return f"shard {shard_id}: no batch of it exists{then}"
         case events.Polled(shard_id):
             return _polled(before.shard(shard_id), state.shard(shard_id))
         case events.Unseen(shard_id, _, _, detail):
             known = before.shard(shard_id).detail == detail
             return None if known else f"shard {shard_id}: cannot be looked at now: {detail}"
         case events.Fetched(shard_id, tally):
-            return f"shard {shard_id}: results are whole: {_counts(tally)}; {format_usd(tally.cost_usd)}"
+            return f"shard {shard_id}: results are complete: {_counts(tally)}; {format_usd(tally.cost_usd)}"
         case events.FetchFailed(shard_id, _, detail) | events.Disproved(shard_id, detail):
             return f"shard {shard_id}: {detail}"
         case events.Held(shard_id, _, detail):
@@ -63,6 +68,14 @@ def line_of(event: Event, before: RunState, state: RunState) -> str | None:
         case events.Retried(_, shards) if shards:
             return f"{_n(sum(s.requests for s in shards), 'row')} to be tried again"
     return None
+
+
+def only_counts(event: Event, before: RunState) -> bool:
+    """Whether the event tells no more than how far a batch has come: that may be often."""
+    if not isinstance(event, events.Polled):
+        return False
+    batch = before.shard(event.shard_id).batch
+    return batch is not None and batch.processing_status == event.batch.processing_status
 
 
 def waiting_line(until: float, state: RunState, now: float) -> str:
@@ -114,21 +127,57 @@ def _n(count: int, noun: str, many: str = "") -> str:
     return f"{count:,} {noun if count == 1 else many or noun + 's'}"
 
 
+def under_way(state: RunState, now: float) -> Table:
+    """The shards that are being submitted, processed or fetched, with their counts, and the sum of several."""
+    from rich.table import Table
+
+    active = [s for s in state.shards if s.phase in (Phase.SUBMITTING, Phase.SUBMITTED, Phase.ENDED)]
+    table = Table.grid(padding=(0, 2))
+    for shard in active[:SHOWN]:
+        table.add_row(f"  {shard.id}", _n(shard.requests, "request"), _status(shard), _age(shard, now))
+    if len(active) > SHOWN:
+        table.add_row("", f"and {_n(len(active) - SHOWN, 'more shard')}")
+    if len(active) > 1:
+        total = sum(s.requests for s in active)
+        counts = [s.batch.request_counts for s in active if s.batch]
+        done = sum(c.total - c.processing for c in counts)
+        table.add_row("  total", _n(total, "request"), f"{done:,} of {total:,}" if done else "")
+    return table
+
+
+def _age(shard: Shard, now: float) -> str:
+    return format_duration(max(now - shard.batch.created_at.timestamp(), 0)) if shard.batch else ""
+
+
 class LineProgress:
-    """For logs and pipes: a line per change, and a heartbeat."""
+    """For logs and pipes: a line per change, and a heartbeat. How far a shard has come is told no more often
+    than that."""
 
     def __init__(self, stream: TextIO | None, clock: Callable[[], float] = time.time) -> None:
         """`stream` None keeps quiet."""
         self._stream, self._clock = stream, clock
         self._spoke_at = clock()
+        self._polled_at: dict[str, float] = {}
+        """When the last line about a shard's batch was written."""
 
     def event(self, event: Event, before: RunState, state: RunState) -> None:
-        if line := line_of(event, before, state):
-            self._say(line)
+        if not (line := line_of(event, before, state)):
+            return
+        if isinstance(event, events.Polled):
+            now = self._clock()
+            silence = now - self._polled_at.get(event.shard_id, 0.0)
+            if only_counts(event, before) and silence < HEARTBEAT:
+                return
+            self._polled_at[event.shard_id] = now
+        self._say(plain(line, LINE))
 
     def waiting(self, until: float, state: RunState) -> None:
         if self._clock() - self._spoke_at >= HEARTBEAT:
             self._say(waiting_line(until, state, self._clock()))
+
+    def warning(self, problem: Problem) -> None:
+        for line in problem_lines(problem, "warning"):
+            self._say(line)
 
     def close(self) -> None:
         """Nothing is left open."""
@@ -136,11 +185,11 @@ class LineProgress:
     def _say(self, line: str) -> None:
         self._spoke_at = self._clock()
         if self._stream is not None:
-            print(plain(line, LINE), file=self._stream, flush=True)
+            print(line, file=self._stream, flush=True)
 
 
 class LiveProgress:
-    """For terminals: the lines scroll by, and the shards under way stand below them.
+    """For terminals: the lines scroll by, and the shards under way stand below them with their counts.
 
     The view stands from the first event on; `close` takes it away, and a later event brings it back.
     """
@@ -157,12 +206,17 @@ class LiveProgress:
         )
 
     def event(self, event: Event, before: RunState, state: RunState) -> None:
-        if line := line_of(event, before, state):
+        line = line_of(event, before, state)
+        if line and not only_counts(event, before):
             self._console.print(plain(line, LINE), markup=False)
         self._show(state)
 
     def waiting(self, until: float, state: RunState) -> None:
         self._show(state)
+
+    def warning(self, problem: Problem) -> None:
+        for line in problem_lines(problem, "warning"):
+            self._console.print(line, markup=False)
 
     def close(self) -> None:
         self._live.stop()
@@ -173,19 +227,4 @@ class LiveProgress:
             self._live.start()
 
     def _view(self) -> RenderableType:
-        from rich.table import Table
-
-        state = self._state
-        phases = (Phase.SUBMITTING, Phase.SUBMITTED, Phase.ENDED)
-        active = [s for s in state.shards if s.phase in phases] if state else []
-        table = Table.grid(padding=(0, 2))
-        for shard in active[:SHOWN]:
-            table.add_row(f"  {shard.id}", _n(shard.requests, "request"), _status(shard), self._age(shard))
-        if len(active) > SHOWN:
-            table.add_row("", f"and {_n(len(active) - SHOWN, 'more shard')}")
-        return table
-
-    def _age(self, shard: Shard) -> str:
-        if shard.batch is None:
-            return ""
-        return format_duration(max(self._clock() - shard.batch.created_at.timestamp(), 0))
+        return under_way(self._state, self._clock()) if self._state else ""

@@ -7,33 +7,44 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from batchrun.render.lines import INDENT, Paint, counted, joined, labelled, plural, span, wrapped
+from batchrun.render.lines import INDENT, LABEL, Paint, counted, joined, labelled, plural, span, wrapped
 from batchrun.report import Cause, PlanReport, ShardStatus, StatusReport, Summary
 from batchrun.safetext import plain
 from batchrun.units import format_duration, format_size, format_usd
 
 SHOWN_CAUSES = 5
 SHOWN_FETCHED = 5
+INVENTED = "(sandbox: invented answers)"
 WARN_KEPT = 5 * 86400.0
 """Warn when the API keeps unfetched results for no longer than this (design §4)."""
 
 # ---- summary -----------------------------------------------------------------------------------
 
 
-def summary(report: Summary, *, color: bool = False, next_command: str = "") -> str:
+def summary(report: Summary, *, color: bool = False, next_command: str = "", sandbox: bool = False) -> str:
     """What a finished job came to; `next_command` is what to run next, where there is something."""
-    return joined(_summary(report, Paint(color), next_command))
+    return joined(_summary(report, Paint(color), next_command, sandbox))
 
 
-def _summary(report: Summary, paint: Paint, next_command: str) -> Iterator[str]:
+def _summary(report: Summary, paint: Paint, next_command: str, sandbox: bool) -> Iterator[str]:
     what = "row" if report.rows == report.records else "answer"
     done = f"{report.succeeded:,} of {plural(report.records, what)} succeeded"
-    yield f"{paint.bold(plain(report.job))}  {paint.good(done) if report.all_succeeded else paint.bad(done)}"
+    done = paint.good(done) if report.all_succeeded else paint.bad(done)
+    yield f"{paint.bold(plain(report.job))}  {done}{_invented(sandbox, paint)}"
     yield ""
     yield from _answers(report, paint)
     yield from labelled(paint, "output", plain(report.output))
     if next_command:
-        yield from labelled(paint, "next", next_command)
+        yield _next(next_command, paint)
+
+
+def _next(command: str, paint: Paint) -> str:
+    """Never wrapped: it is there to be pasted."""
+    return f"  {paint.dim('next'.ljust(LABEL))}{command}"
+
+
+def _invented(sandbox: bool, paint: Paint) -> str:
+    return f"  {paint.warn(INVENTED)}" if sandbox else ""
 
 
 def _answers(report: Summary, paint: Paint) -> Iterator[str]:
@@ -56,7 +67,8 @@ def _answers(report: Summary, paint: Paint) -> Iterator[str]:
     yield from labelled(paint, "tokens", counted({word: n for word, n in tokens.items() if n}) or "none")
     yield from labelled(paint, "cost", _cost(report))
     if report.repeated:
-        yield from labelled(paint, "shared", f"{report.repeated:,} repeat an identical row, paid for once")
+        verb = "repeats" if report.repeated == 1 else "repeat"
+        yield from labelled(paint, "shared", f"{report.repeated:,} {verb} an identical row, paid for once")
 
 
 def _causes(causes: tuple[Cause, ...], paint: Paint, style: Callable[[str], str]) -> Iterator[str]:
@@ -146,9 +158,14 @@ def _estimated(report: PlanReport, paint: Paint) -> Iterator[str]:
 
 
 def _budget(report: PlanReport, paint: Paint) -> Iterator[str]:
-    text = f"{format_usd(report.max_cost_usd or 0.0)}, {format_usd(report.spent_usd)} of it spent"
+    gone = format_usd(report.spent_usd + report.at_stake_usd)
+    text = f"{format_usd(report.max_cost_usd or 0.0)}, {gone} of it spent"
+    if report.at_stake_usd:
+        text += " or under way"
     if report.over_budget:
-        yield from labelled(paint, "budget", f"{text}: the upper bound does not fit", paint.bad)
+        known = report.estimate.cost_high is not None
+        what = "the upper bound does not fit" if known else "it cannot be held without a price"
+        yield from labelled(paint, "budget", f"{text}: {what}", paint.bad)
     else:
         yield from labelled(paint, "budget", text)
 
@@ -165,8 +182,8 @@ def status(report: StatusReport, *, color: bool = False) -> str:
 
 def _status(report: StatusReport, paint: Paint) -> Iterator[str]:
     style = _STATES.get(report.state, Paint.bold)
-    sandbox = "  (sandbox)" if report.sandbox else ""
-    yield f"{paint.bold(plain(report.job))}  {style(paint, plain(report.state))}{sandbox}"
+    state = style(paint, plain(report.state))
+    yield f"{paint.bold(plain(report.job))}  {state}{_invented(report.sandbox, paint)}"
     yield ""
     yield from _shards(report.shards, paint)
     if report.summary:
@@ -175,7 +192,7 @@ def _status(report: StatusReport, paint: Paint) -> Iterator[str]:
         yield from labelled(paint, "cost", _spent(report))
     yield from labelled(paint, "output", plain(report.output))
     if report.next:
-        yield from labelled(paint, "next", report.next)
+        yield _next(report.next, paint)
     for need in report.needs:
         yield ""
         for number, part in enumerate(wrapped(f"decide: {plain(need.what, 1000)}", 0)):
@@ -220,6 +237,8 @@ def _details(shard: ShardStatus) -> Iterator[str]:
         parts.append(counted(done) if done else (shard.processing_status or "").replace("_", " "))
     if shard.age is not None:
         parts.append(f"for {_time(shard.age)}")
+    if shard.took is not None:
+        parts.append(f"took {_time(shard.took)}")
     if shard.ends_in is not None:
         parts.append(
             f"must end in {_time(shard.ends_in)}" if shard.ends_in > 0 else "should have ended by now"

@@ -42,12 +42,28 @@ def test_a_first_run(bench: Bench) -> None:
     assert ".batchrun" not in bench.listing()
 
 
+def test_a_rehearsal(bench: Bench) -> None:
+    bench.run("run", "--sandbox", code=0)
+    assert plan(bench, "--sandbox").stdout.startswith("batch  nothing to submit\n")
+    assert plan(bench).stdout.startswith("batch  3 requests to submit\n")
+
+
 def test_over_budget(bench: Bench) -> None:
     bench.job(limits={"max_cost_usd": 0.0001})
     bench.run("run", code=4)
     shown = plan(bench).stdout
     assert "              new because nothing was submitted yet\n" in shown
     assert shown.endswith("  budget      $0.00010, $0.00 of it spent: the upper bound does not fit\n")
+
+
+def test_what_may_not_be_meant_so(bench: Bench) -> None:
+    bench.job(request={"model": "claude-haiku-5-6"})
+    shown = plan(bench).stdout
+    assert "  budget      $5.00, $0.00 of it spent: it cannot be held without a price\n" in shown
+    assert " ".join(shown.partition("  warning")[2].split()) == (
+        "batch.yaml:8:14: claude-haiku-5-6 is not a model this version knows; its limits and price are not"
+        " checked; did you mean 'claude-haiku-5-5'?"
+    )
 
 
 def test_exact_asks_the_token_count(bench: Bench) -> None:

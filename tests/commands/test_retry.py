@@ -26,6 +26,17 @@ def test_rows_that_would_not_be_tried_again_by_themselves(bench: Bench) -> None:
     assert [r["status"] for r in bench.records()] == ["succeeded"] * 3
 
 
+def test_rows_of_many_shards_make_one_batch(bench: Bench) -> None:
+    wrong = {"type": "invalid_request_error", "message": "no"}
+    bench.serve(results=[{"match": "word", "type": "errored", "error": wrong, "times": 5}])
+    bench.job(rows=5, limits={"batch_requests": 1})
+    bench.go(code=3)
+    bench.job(limits={"batch_requests": 3})
+    bench.run("retry", "batch.yaml", code=0)
+    assert [b["requests"] for b in bench.ledger()] == [1, 1, 1, 1, 1, 3, 2]
+    assert [r["id"] for r in bench.records()] == ["r1", "r2", "r3", "r4", "r5"]
+
+
 def test_nothing_failed(bench: Bench) -> None:
     bench.go(code=0)
     answer, calls = bench.output.read_bytes(), bench.calls()

@@ -46,7 +46,7 @@ def test_done(bench: Bench) -> None:
         "shard 0001: submitting 3 requests, 530 B\n"
         "shard 0001: submitted as msgbatch_…\n"
         "shard 0001: ended\n"
-        "shard 0001: results are whole: 3 succeeded; $0.000033\n" + SUMMARY
+        "shard 0001: results are complete: 3 succeeded; $0.000033\n" + SUMMARY
     )
     assert [r["text"] for r in bench.records()] == ["Say word 1", "Say word 2", "Say word 3"]
 
@@ -55,17 +55,21 @@ def test_the_sandbox_needs_nothing(bench: Bench) -> None:
     bench.job(rows=3, limits=None)
     bench.env = {}
     ran = bench.run("run", "--sandbox", code=0)
-    assert ran.stderr.endswith(SUMMARY)
+    invented = SUMMARY.replace("succeeded\n", "succeeded  (sandbox: invented answers)\n")
+    assert ran.stderr.endswith(invented.replace("answers.jsonl", "answers.sandbox.jsonl"))
     assert bench.calls() == []
     assert not bench.run_folder().exists()
     again = bench.run("run", "--sandbox", code=0)
-    assert again.stderr == "batch: nothing to do; 3 of 3 rows succeeded; out/answers.jsonl is up to date\n"
+    assert again.stderr == (
+        "batch: nothing to do; 3 of 3 rows succeeded (sandbox: invented answers);"
+        " out/answers.sandbox.jsonl is up to date\n"
+    )
 
 
 def test_no_rows_are_nothing_to_do(bench: Bench) -> None:
     bench.job(rows=0)
     ran = bench.run("run", code=0)
-    assert "0 rows: 0 new requests in 0 shards" in ran.stderr
+    assert "0 rows: no new requests\n" in ran.stderr
     assert bench.calls() == []
     assert bench.output.read_bytes() == b""
 
@@ -77,10 +81,46 @@ def test_rows_that_failed(bench: Bench) -> None:
     ran = bench.run("run", code=3)
     assert "batch  2 of 3 rows succeeded\n\n  failed      1 errored\n" in ran.stderr
     assert "1 × invalid_request_error, e.g. row r2\n                messages: too long\n" in ran.stderr
+    assert ran.stderr.endswith("  next        batchrun retry batch.yaml\n")
     assert [r["status"] for r in bench.records()] == ["succeeded", "errored", "succeeded"]
     again = bench.run("run", code=3)
-    assert again.stderr == "batch: nothing to do; 2 of 3 rows succeeded; out/answers.jsonl is up to date\n"
+    assert again.stderr == (
+        "batch: nothing to do; 2 of 3 rows succeeded; out/answers.jsonl is up to date\n"
+        "hint: try the rest again: batchrun retry batch.yaml\n"
+    )
+    assert bench.run("run", "--json", code=3).json()["next"] == "batchrun retry batch.yaml"
     assert len(bench.ledger()) == 1
+
+
+def test_what_may_not_be_meant_so_is_said_once(bench: Bench) -> None:
+    bench.job(rows=1, betas=["message-batches-2024-09-24"])
+    warning = (
+        "warning: betas[0]: message-batches-2024-09-24 is obsolete: batches need no beta header\n"
+        "  --> batch.yaml:31:5\n"
+        "hint: take it out\n"
+    )
+    assert bench.run("run", "--quiet", "--no-wait", code=75).stderr == ""
+    ran = bench.run("run", code=0)
+    assert ran.stderr.startswith(warning)
+    assert ran.stderr.count("warning:") == 1
+    assert "warning:" not in bench.run("run", code=0).stderr
+    assert bench.run("retry", "batch.yaml", code=0).stderr.startswith(warning)
+
+
+def test_commands_to_paste_carry_the_roots(bench: Bench) -> None:
+    (bench.folder.parent / "data").mkdir()
+    bench.write("../data/rows.csv", "id,text\na,b\n")
+    bench.job(input={"path": "../data/rows.csv"}, limits={"max_cost_usd": 0})
+    ran = bench.run("run", "--root", "../data", code=4)
+    assert ran.stderr.endswith("    batchrun plan batch.yaml --root ../data\n")
+    shown = bench.run("status", BATCHRUN_ROOTS="../data", code=0).stdout
+    assert shown.endswith("    batchrun plan batch.yaml --root ../data\n")
+
+
+def test_a_root_that_is_not_there(bench: Bench) -> None:
+    bench.job(rows=1)
+    ran = bench.run("run", "--root", "nowhere", code=2)
+    assert ran.stderr.endswith("Error: Invalid value for '--root': Directory 'nowhere' does not exist.\n")
 
 
 def test_from_another_folder(bench: Bench) -> None:

@@ -54,6 +54,7 @@ def test_running_then_done(bench: Bench) -> None:
     shown = look(bench)
     assert shown.startswith("batch  done\n\n")
     assert shown.endswith("  cost        $0.000033 at batch price\n  output      out/answers.jsonl\n")
+    assert "         3 succeeded, took 16m 40s\n" in shown
 
 
 def test_held(bench: Bench) -> None:
@@ -77,7 +78,8 @@ def test_the_sandbox_has_a_status_of_its_own(bench: Bench) -> None:
     bench.run("run", "--sandbox", code=0)
     assert look(bench).startswith("batch  not started\n")
     ran = bench.run("status", "--sandbox", code=0)
-    assert ran.stdout.startswith("batch  done  (sandbox)\n")
+    assert ran.stdout.startswith("batch  done  (sandbox: invented answers)\n")
+    assert ran.stdout.endswith("  output      out/answers.sandbox.jsonl\n")
 
 
 def test_no_spec(bench: Bench) -> None:

@@ -9,8 +9,10 @@ import pytest
 from batchrun.outputs.collect import collect
 from batchrun.outputs.parquet import GROUP_ROWS
 from batchrun.prices import price_of
+from tests.conftest import MakeSimulator
 from tests.jobs import job, rows_file, source
 from tests.resultlines import MODEL, custom_id, errored, message, succeeded
+from tests.workbench import Bench
 
 
 def table(path: Path) -> tuple[dict[str, str], list[dict[str, Any]]]:
@@ -107,3 +109,33 @@ def test_row_groups_are_streamed_and_bytes_stay_the_same(tmp_path: Path, count: 
         assert found.metadata.num_rows == count
         assert found.num_row_groups == -(-count // GROUP_ROWS)
     assert first.changed
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        (
+            {"output": {"path": "out/a.parquet"}},
+            "error: writing Parquet needs pyarrow, which is not installed\n",
+        ),
+        (
+            {"input": {"path": "rows.parquet"}},
+            "error: reading Parquet needs pyarrow, which is not installed\n  --> rows.parquet\n",
+        ),
+    ],
+    ids=["output", "input"],
+)
+def test_without_pyarrow_nothing_is_sent(
+    tmp_path: Path, make_simulator: MakeSimulator, changes: dict[str, Any], error: str
+) -> None:
+    bench = Bench(tmp_path, make_simulator)
+    bench.serve()
+    bench.job(rows=2, **changes)
+    bench.write("rows.parquet", "never read")
+    bench.write("broken/pyarrow.py", "raise ImportError\n")
+    for verb in ("validate", "plan", "run"):
+        ran = bench.run(verb, code=78, PYTHONPATH=str(bench.path("broken")))
+        assert ran.stdout == ""
+        assert ran.stderr.startswith(error)
+        assert "hint: pip install 'batchrun[parquet]'" in ran.stderr
+    assert bench.calls() == []

@@ -80,6 +80,7 @@ STATUS = StatusReport(
             batch_id="msgbatch_013Zva2CMHLNnXjNJJKqJ2EF",
             processing_status="ended",
             counts=RequestCounts(succeeded=98_900, errored=1_100),
+            took=3900.0,
         ),
         ShardStatus(
             "0002",

@@ -16,12 +16,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from batchrun import events
+from batchrun.errors import Problem
 from batchrun.estimate import Estimate
 from batchrun.lifecycle import apply
 from batchrun.model import Batch, ProcessingStatus, RequestCounts
-from batchrun.render.progress import HEARTBEAT, LineProgress, line_of, waiting_line
+from batchrun.render.progress import HEARTBEAT, LineProgress, LiveProgress, line_of, under_way, waiting_line
 from batchrun.results import Tally
 from batchrun.state import Expansion, Intent, Phase, Reason, RunState, SentBatch, Shard
 from tests.conftest import MakeSimulator
@@ -54,6 +56,7 @@ def state_of(*shards: Shard) -> RunState:
 
 PLANNED = state_of(shard())
 SUBMITTING = state_of(shard(phase=Phase.SUBMITTING, intent=Intent(0.0, NOW, "c")))
+CANCELED = replace(SUBMITTING, canceled=True)
 RUNNING = state_of(shard(phase=Phase.SUBMITTED, batch=sent()))
 UNREACHED = state_of(shard(phase=Phase.SUBMITTED, batch=sent(), detail="no answer"))
 EXPANSION = Expansion((), (), (), "000001.jsonl", "", 2000, 1500, "")
@@ -68,6 +71,7 @@ TALLY = Tally(RequestCounts(succeeded=1199, expired=1), {}, {"end_turn": 1199}, 
             events.Prepared(EXPANSION, (shard(),)),
             "2,000 rows: 1,200 new requests in 1 shard, 300 already asked",
         ),
+        (PLANNED, events.Prepared(EXPANSION, ()), "2,000 rows: no new requests, 1,500 already asked"),
         (
             PLANNED,
             events.SubmitStarted("0001", Intent(0.0, NOW, "c")),
@@ -104,7 +108,8 @@ TALLY = Tally(RequestCounts(succeeded=1199, expired=1), {}, {"end_turn": 1199}, 
             events.Listed("0001", 0.0, (batch(), batch("msgbatch_01B")), 0.0),
             "shard 0001: held: 2 batches could be it",
         ),
-        (SUBMITTING, events.ProvenLost("0001"), "shard 0001: was never created"),
+        (SUBMITTING, events.ProvenLost("0001"), "shard 0001: no batch of it exists: submitting it again"),
+        (CANCELED, events.ProvenLost("0001"), "shard 0001: no batch of it exists"),
         (SUBMITTING, events.Held("0001", Reason.CREDENTIAL, "another key"), "shard 0001: held: another key"),
         (RUNNING, events.Polled("0001", batch(), 0.0), None),
         (
@@ -126,12 +131,12 @@ TALLY = Tally(RequestCounts(succeeded=1199, expired=1), {}, {"end_turn": 1199}, 
         (
             RUNNING,
             events.Fetched("0001", TALLY, {}),
-            "shard 0001: results are whole: 1,199 succeeded, 1 expired; $1.50",
+            "shard 0001: results are complete: 1,199 succeeded, 1 expired; $1.50",
         ),
         (
             RUNNING,
-            events.FetchFailed("0001", 0.0, "the results are not whole"),
-            "shard 0001: the results are not whole",
+            events.FetchFailed("0001", 0.0, "the results are not complete"),
+            "shard 0001: the results are not complete",
         ),
         (
             RUNNING,
@@ -167,6 +172,38 @@ def test_a_heartbeat_after_a_silence() -> None:
     assert stream.getvalue() == "waiting: 1 batch, 1,200 requests, for 1m\n"
 
 
+def polled(done: int) -> events.Polled:
+    return events.Polled("0001", batch(counts=RequestCounts(processing=1200 - done, succeeded=done)), 0.0)
+
+
+def test_counts_are_told_once_a_heartbeat() -> None:
+    now = [NOW.timestamp()]
+    stream = io.StringIO()
+    progress = LineProgress(stream, lambda: now[0])
+    state = RUNNING
+    for done in range(100, 1200, 100):
+        after = apply(state, polled(done))
+        progress.event(polled(done), state, after)
+        state = after
+        now[0] += HEARTBEAT / 5
+    canceling = events.Polled("0001", batch(status=ProcessingStatus.CANCELING), 0.0)
+    progress.event(canceling, state, apply(state, canceling))
+    assert stream.getvalue() == (
+        "shard 0001: in progress, 100 of 1,200\n"
+        "shard 0001: in progress, 600 of 1,200\n"
+        "shard 0001: in progress, 1,100 of 1,200\n"
+        "shard 0001: canceling\n"
+    )
+
+
+def test_warnings() -> None:
+    stream = io.StringIO()
+    LineProgress(stream).warning(Problem("unknown", "job.yaml:1:2", "did you mean 'x'?", "request.model"))
+    assert stream.getvalue() == (
+        "warning: request.model: unknown\n  --> job.yaml:1:2\nhint: did you mean 'x'?\n"
+    )
+
+
 def test_foreign_words_are_made_plain() -> None:
     stream = io.StringIO()
     event = events.SubmitDeferred("0001", 0.0, "a\x1b[31mb\nc\u202e")
@@ -175,6 +212,40 @@ def test_foreign_words_are_made_plain() -> None:
 
 
 # ---- on a terminal -----------------------------------------------------------------------------
+
+
+def shown(state: RunState) -> list[str]:
+    console = Console(file=io.StringIO(), width=80)
+    with console.capture() as capture:
+        console.print(under_way(state, NOW.timestamp() + 3900))
+    return [line.rstrip() for line in capture.get().splitlines()]
+
+
+def test_the_view_of_one_shard() -> None:
+    assert shown(apply(RUNNING, polled(300))) == ["  0001  1,200 requests  in progress, 300 of 1,200  1h 5m"]
+
+
+def test_the_view_of_several_shards_has_a_total() -> None:
+    running = [apply(RUNNING, polled(300)).shards[0], shard(id="0002", phase=Phase.SUBMITTING)]
+    assert shown(state_of(*running, shard(id="0003"))) == [
+        "  0001   1,200 requests  in progress, 300 of 1,200  1h 5m",
+        "  0002   1,200 requests  submitting",
+        "  total  2,400 requests  300 of 2,400",
+    ]
+    assert shown(state_of(*[running[1]] * 10))[-2:] == [
+        "         and 2 more shards",
+        "  total  12,000 requests",
+    ]
+
+
+def test_only_a_change_of_status_scrolls_by() -> None:
+    stream = io.StringIO()
+    live = LiveProgress(stream, NOW.timestamp)
+    live.warning(Problem("a [b]", "job.yaml"))
+    for event in (polled(300), events.Polled("0001", batch(status=ProcessingStatus.CANCELING), 0.0)):
+        live.event(event, RUNNING, apply(RUNNING, event))
+    live.close()
+    assert stream.getvalue() == "warning: a [b]\n  --> job.yaml\nshard 0001: canceling\n"
 
 
 @pytest.fixture

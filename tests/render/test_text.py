@@ -47,8 +47,7 @@ def test_a_summary_with_nothing_to_complain_about() -> None:
     report = Summary(
         "job", "o.jsonl", 1, 1, {"succeeded": 1}, {"end_turn": 1}, usage=Usage(10, 3), cost_usd=2e-5
     )
-    assert text.summary(report) == (
-        """\
+    shown = """\
 job  1 of 1 row succeeded
 
   stopped by  1 end_turn
@@ -56,7 +55,19 @@ job  1 of 1 row succeeded
   cost        $0.000020 at batch price
   output      o.jsonl
 """
-    )
+    assert text.summary(report) == shown
+    invented = "1 of 1 row succeeded  (sandbox: invented answers)"
+    assert text.summary(report, sandbox=True) == shown.replace("1 of 1 row succeeded", invented)
+
+
+def test_one_row_repeats_another() -> None:
+    shown = text.summary(replace(SUMMARY, repeated=1))
+    assert "  shared      1 repeats an identical row, paid for once\n" in shown
+
+
+def test_a_command_to_paste_is_not_wrapped() -> None:
+    command = f"batchrun retry {'a folder/' * 9}labels.yaml"
+    assert f"  next        {command}\n" in text.summary(SUMMARY, next_command=command)
 
 
 def test_samples_are_answers_not_rows() -> None:
@@ -113,6 +124,12 @@ def test_a_plan_that_costs_too_much_or_nobody_knows_what() -> None:
     assert "  budget      $1.20, $1.00 of it spent: the upper bound does not fit\n" in dear
     unknown = replace(PLAN, estimate=Estimate(90, cost_low=None, cost_high=None, unpriced=90))
     assert "  cost        not known: no price for the model of 90 requests\n" in text.plan(unknown)
+    assert "budget      $5.00, $1.00 of it spent: it cannot be held without a price\n" in text.plan(unknown)
+
+
+def test_a_plan_while_something_is_under_way() -> None:
+    shown = text.plan(replace(PLAN, at_stake_usd=0.5))
+    assert "  budget      $5.00, $1.50 of it spent or under way\n" in shown
 
 
 def test_a_status() -> None:
@@ -122,7 +139,7 @@ ticket-triage  held
 
   SHARD  PHASE       REQUESTS  BATCH
   0001   fetched      100,000  msgbatch_013Zva2CMHLNnXjNJJKqJ2EF
-         98,900 succeeded · 1,100 errored
+         98,900 succeeded · 1,100 errored, took 1h 5m
   0002   submitted    100,000  msgbatch_013Zva2CMHLNnXjNJJKqJ2EG
          in progress, for 1h 5m, must end in 22h 55m
   0003   held           1,100  –
@@ -149,7 +166,7 @@ def test_a_finished_job_shows_what_it_came_to() -> None:
     report = StatusReport("job", "done", "o.jsonl", shards, summary=Summary("job", "o.jsonl"), sandbox=True)
     assert text.status(report) == (
         """\
-job  done  (sandbox)
+job  done  (sandbox: invented answers)
 
   fetched     12 shards, 1,200,000 requests
 
