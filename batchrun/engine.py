@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol, assert_never
 
-from batchrun import events, files, lifecycle
+from batchrun import actions, events, files, lifecycle
 from batchrun.errors import (
     ApiError,
     BillingStopped,
@@ -28,6 +28,7 @@ from batchrun.events import Event
 from batchrun.lifecycle import apply, next_action
 from batchrun.model import Batch, Job
 from batchrun.outputs.collect import collect
+from batchrun.policy import policy_of
 from batchrun.prepare import prepare, relative, still_current, unchanged
 from batchrun.prices import PriceBook
 from batchrun.proof import ForeignResults, prove
@@ -74,7 +75,7 @@ class Engine:
         self._connect, self._observer = connect, observer
         self._clock, self._sleep, self._shield = clock, sleep, shield
         self._provider: Provider | None = None
-        self.policy = lifecycle.policy_of(job)
+        self.policy = policy_of(job)
         self.state = store.load() or RunState(job.name, job.spec.name, "anthropic", origin)
 
     # ---- the loop
@@ -104,7 +105,7 @@ class Engine:
         while True:
             # As if it were canceled: a canceled job sends nothing, and fetches all the same.
             action = next_action(replace(self.state, canceled=True), self.policy, self._clock())
-            if not isinstance(action, lifecycle.Fetch | lifecycle.Poll | lifecycle.Reconcile):
+            if not isinstance(action, actions.Fetch | actions.Poll | actions.Reconcile):
                 return
             self._perform_all(action)
 
@@ -116,7 +117,7 @@ class Engine:
             match next_action(self.state, self.policy, self._clock()):
                 case None:
                     return self.state
-                case lifecycle.Wait(until):
+                case actions.Wait(until):
                     if not wait:
                         return self.state
                     self._wait(until)
@@ -138,9 +139,9 @@ class Engine:
             self._provider = self._connect()
         return self._provider
 
-    def _perform_all(self, action: lifecycle.Action) -> None:
+    def _perform_all(self, action: actions.Action) -> None:
         happening = self._perform(action)
-        if not isinstance(action, lifecycle.Submit):
+        if not isinstance(action, actions.Submit):
             for event in happening:
                 self.record(event)
             return
@@ -167,23 +168,23 @@ class Engine:
 
     # ---- the effects
 
-    def _perform(self, action: lifecycle.Action) -> Iterator[Event]:
+    def _perform(self, action: actions.Action) -> Iterator[Event]:
         match action:
-            case lifecycle.Submit(shard):
+            case actions.Submit(shard):
                 return self._submit(shard)
-            case lifecycle.Reconcile(shard, intent):
+            case actions.Reconcile(shard, intent):
                 return self._reconcile(shard, intent)
-            case lifecycle.Resend(shard):
+            case actions.Resend(shard):
                 return iter((resend(shard, self.job, self.state, self.store),))
-            case lifecycle.Poll(shard, batch):
+            case actions.Poll(shard, batch):
                 return self._poll(shard, batch)
-            case lifecycle.Fetch(shard, batch):
+            case actions.Fetch(shard, batch):
                 return self._fetch(shard, batch)
-            case lifecycle.Retry(shards):
+            case actions.Retry(shards):
                 return iter((retry_rows(shards, self.job, self.state, self.store),))
-            case lifecycle.Collect():
+            case actions.Collect():
                 return self._collect()
-            case lifecycle.Wait():
+            case actions.Wait():
                 return iter(())
         assert_never(action)
 

@@ -12,17 +12,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from batchrun import lifecycle
+from batchrun import lifecycle, verdicts
 from batchrun.errors import ApiError, CannotCreate, ConfigError, DataError, ExitCode, MissingInput, Problem
 from batchrun.events import Event
 from batchrun.guards import SANDBOX_ORIGIN, Consent, allow_first_spend, check_identity, guard_output
-from batchrun.lifecycle import Verdict
 from batchrun.model import Job, Timing
+from batchrun.policy import Policy, policy_of
 from batchrun.prepare import unchanged, untouched
 from batchrun.report import StatusReport
 from batchrun.state import Collected, Phase, RunState
 from batchrun.status import command_for, status_report
 from batchrun.store import Store, runs_folder
+from batchrun.verdicts import Verdict
 
 if TYPE_CHECKING:
     from batchrun.engine import Engine, Observer
@@ -45,7 +46,7 @@ class Outcome:
     exit_code: ExitCode
     output: Path
     state: RunState
-    policy: lifecycle.Policy
+    policy: Policy
     changed: bool = True
     """False when the answer was there already."""
 
@@ -156,11 +157,11 @@ def look(spec: Path, *, sandbox: bool = False, roots: Sequence[Path] = ()) -> Ou
 
 def standing(job: Job, state: RunState, before: Collected | None = None) -> Outcome:
     """How the job stands now; `before` is what had been collected when the run began."""
-    policy = lifecycle.policy_of(job)
+    policy = policy_of(job)
     return Outcome(
         job=job.name,
-        verdict=lifecycle.verdict(state, policy),
-        exit_code=lifecycle.exit_code(state, policy),
+        verdict=verdicts.verdict(state, policy),
+        exit_code=verdicts.exit_code(state, policy),
         output=job.output.path,
         state=state,
         policy=policy,
@@ -207,9 +208,7 @@ def finished(spec: Path, *, sandbox: bool = False, roots: Sequence[Path] = ()) -
             if not untouched(state.expansion, root, tuple(roots), spec):
                 return None
             code = ExitCode.OK if state.collected.all_succeeded else ExitCode.ROWS_FAILED
-            return Outcome(
-                state.job, Verdict.DONE, code, output, state, lifecycle.Policy(Timing()), changed=False
-            )
+            return Outcome(state.job, Verdict.DONE, code, output, state, Policy(Timing()), changed=False)
     return None
 
 

@@ -13,11 +13,10 @@ API accepted it; what is asked again stands in a new shard.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
-from typing import TypeAlias, assert_never
+from dataclasses import replace
+from typing import assert_never
 
-from batchrun.errors import ExitCode
+from batchrun.actions import Action, Collect, Fetch, Poll, Reconcile, Resend, Retry, ShardAction, Submit, Wait
 from batchrun.events import (
     Adopted,
     CancelAsked,
@@ -45,8 +44,10 @@ from batchrun.events import (
     SubmitUnknown,
     Unseen,
 )
-from batchrun.model import Batch, Job, Timing
-from batchrun.state import Intent, Phase, Reason, RunState, SentBatch, Shard
+from batchrun.model import Batch, Timing
+from batchrun.money import over_budget
+from batchrun.policy import Policy
+from batchrun.state import ACTIVE, Intent, Phase, Reason, RunState, SentBatch, Shard
 
 FETCH_TRIES = 5
 DAY = 86_400.0
@@ -56,78 +57,10 @@ RETENTION = 29 * DAY
 RETRYABLE = frozenset({"api_error", "overloaded_error", "rate_limit_error", "timeout_error"})
 """Errors of a row that sending it again may cure (batches-api §3.5)."""
 
-_ACTIVE = (Phase.SUBMITTING, Phase.SUBMITTED, Phase.ENDED)
 _RESENT = (Reason.LOST, Reason.TOO_LARGE)
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What the spec and the command line allow."""
-
-    timing: Timing
-    max_attempts: int = 3
-    max_in_flight: int | None = None
-    max_cost_usd: float | None = None
-
-
-def policy_of(job: Job) -> Policy:
-    return Policy(job.timing, job.max_attempts, job.limits.max_in_flight, job.limits.max_cost_usd)
-
-
 # ---- what to do next ---------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Submit:
-    shard: Shard
-
-
-@dataclass(frozen=True, slots=True)
-class Reconcile:
-    """Look whether the POST whose outcome we do not know made a batch."""
-
-    shard: Shard
-    intent: Intent
-
-
-@dataclass(frozen=True, slots=True)
-class Resend:
-    """Write the shard's requests anew, under a new nonce, into one shard or (413) two."""
-
-    shard: Shard
-
-
-@dataclass(frozen=True, slots=True)
-class Poll:
-    shard: Shard
-    batch: SentBatch
-
-
-@dataclass(frozen=True, slots=True)
-class Fetch:
-    shard: Shard
-    batch: SentBatch
-
-
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """Put the rows of these shards that are worth another attempt into new shards."""
-
-    shards: tuple[Shard, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Collect:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    until: float
-
-
-ShardAction: TypeAlias = Fetch | Reconcile | Resend | Poll | Submit
-Action: TypeAlias = ShardAction | Retry | Collect | Wait
 
 
 def next_action(state: RunState, policy: Policy, now: float) -> Action | None:
@@ -237,7 +170,7 @@ def worth_retrying(shard: Shard, policy: Policy) -> bool:
 
 def under_way(state: RunState) -> bool:
     """Whether anything was sent, or may have been, whose answers are still to come."""
-    return any(s.phase in _ACTIVE for s in state.shards)
+    return any(s.phase in ACTIVE for s in state.shards)
 
 
 def overdue(shard: Shard, policy: Policy, now: float) -> bool:
@@ -248,37 +181,6 @@ def overdue(shard: Shard, policy: Policy, now: float) -> bool:
         and batch is not None
         and now > batch.created_at.timestamp() + policy.timing.poll_timeout
     )
-
-
-# ---- money -------------------------------------------------------------------------------------
-
-
-def spent(state: RunState) -> float:
-    """What the fetched results cost, in USD at batch price."""
-    return sum(s.tally.cost_usd for s in state.shards if s.tally)
-
-
-def at_stake(state: RunState) -> float:
-    """An upper bound, in USD, of what is under way or may have been created."""
-    return sum(
-        s.estimate.cost_high or 0.0
-        for s in state.shards
-        if s.phase in (*_ACTIVE, Phase.HELD) or s.reason is Reason.ABANDONED
-    )
-
-
-def planned(state: RunState) -> float:
-    """An upper bound, in USD, of what the planned shards will cost."""
-    return sum(s.estimate.cost_high or 0.0 for s in state.shards if s.phase is Phase.PLANNED)
-
-
-def over_budget(state: RunState, policy: Policy) -> bool:
-    """Whether the budget forbids what is planned. All of it or nothing: half a job is no use."""
-    if policy.max_cost_usd is None or not any(s.phase is Phase.PLANNED for s in state.shards):
-        return False
-    if any(s.phase is Phase.PLANNED and s.estimate.cost_high is None for s in state.shards):
-        return True
-    return spent(state) + at_stake(state) + planned(state) > policy.max_cost_usd
 
 
 # ---- what happened -----------------------------------------------------------------------------
@@ -463,47 +365,9 @@ def _reopen(state: RunState) -> RunState:
     return replace(state, shards=tuple(map(reopened, state.shards)), canceled=False, collected=None)
 
 
-# ---- how it stands -----------------------------------------------------------------------------
-
-
-class Verdict(StrEnum):
-    """How a job stands when no action is left for now."""
-
-    DONE = "done"
-    RUNNING = "running"
-    HELD = "held"
-    OVER_BUDGET = "over_budget"
-    REJECTED = "rejected"
-    NEW = "new"
-
-
-def verdict(state: RunState, policy: Policy) -> Verdict:
-    """One word for the job, the one that needs a person first."""
-    if any(s.phase is Phase.HELD for s in state.shards):
-        return Verdict.HELD
-    if under_way(state):
-        return Verdict.RUNNING
-    if any(s.reason is Reason.REJECTED for s in state.shards) and not state.canceled:
-        return Verdict.REJECTED
-    if over_budget(state, policy) and not state.canceled:
-        return Verdict.OVER_BUDGET
-    if state.collected is not None:
-        return Verdict.DONE
-    return Verdict.RUNNING if any(s.batch or s.intent for s in state.shards) else Verdict.NEW
-
-
-def exit_code(state: RunState, policy: Policy) -> ExitCode:
-    match verdict(state, policy):
-        case Verdict.DONE:
-            done = state.collected is not None and state.collected.all_succeeded
-            return ExitCode.OK if done else ExitCode.ROWS_FAILED
-        case Verdict.HELD | Verdict.OVER_BUDGET:
-            return ExitCode.NEEDS_PERSON
-        case Verdict.REJECTED:
-            return ExitCode.DATA
-        case Verdict.RUNNING | Verdict.NEW:
-            return ExitCode.NOT_FINISHED
-    assert_never(verdict(state, policy))
+def live(shards: Sequence[Shard]) -> tuple[Shard, ...]:
+    """The shards whose requests are answered, or under way, or may be: asking those again would pay twice."""
+    return tuple(s for s in shards if s.phase in (*ACTIVE, Phase.FETCHED, Phase.HELD))
 
 
 def pending(shards: Sequence[Shard]) -> tuple[Shard, ...]:
@@ -511,8 +375,3 @@ def pending(shards: Sequence[Shard]) -> tuple[Shard, ...]:
     beside them."""
     gone = (Reason.REPLACED, Reason.ABANDONED)
     return tuple(s for s in shards if s.phase is not Phase.FETCHED and s.reason not in gone)
-
-
-def live(shards: Sequence[Shard]) -> tuple[Shard, ...]:
-    """The shards whose requests are answered, or under way, or may be: asking those again would pay twice."""
-    return tuple(s for s in shards if s.phase in (*_ACTIVE, Phase.FETCHED, Phase.HELD))

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import orjson
 
-from batchrun import lifecycle
+from batchrun import lifecycle, money
 from batchrun.estimate import Estimate
 from batchrun.model import Job, Json
 from batchrun.outputs.writers import check_installed
+from batchrun.policy import policy_of
 from batchrun.prepare import Prepared, survey
 from batchrun.report import ExactSample, PlannedShard, PlanReport
 from batchrun.state import RunState
@@ -48,8 +49,8 @@ def plan(
         estimate=sum((s.estimate for s in found.shards), Estimate()),
         exact=counted,
         samples=job.samples,
-        spent_usd=lifecycle.spent(state) if state else 0.0,
-        at_stake_usd=lifecycle.at_stake(state) if state else 0.0,
+        spent_usd=money.spent(state) if state else 0.0,
+        at_stake_usd=money.at_stake(state) if state else 0.0,
         max_cost_usd=job.limits.max_cost_usd,
         warnings=(*warnings, *(_failed(state, job, found) if state else ())),
     )
@@ -95,7 +96,7 @@ def _rows_to_retry(state: RunState, job: Job) -> int:
     """How many rows of fetched shards the lifecycle would try again."""
     count = 0
     for shard in state.shards:
-        if shard.tally and lifecycle.worth_retrying(shard, lifecycle.policy_of(job)):
+        if shard.tally and lifecycle.worth_retrying(shard, policy_of(job)):
             canceled = 0 if shard.canceling else shard.tally.counts.canceled
             errors = sum(n for kind, n in shard.tally.errors.items() if kind in lifecycle.RETRYABLE)
             count += shard.tally.counts.expired + canceled + errors

@@ -37,6 +37,10 @@ class Phase(StrEnum):
     HELD = "held"
 
 
+ACTIVE = (Phase.SUBMITTING, Phase.SUBMITTED, Phase.ENDED)
+"""Phases of a shard that was sent, or may have been, and whose answers are still to come."""
+
+
 class Reason(StrEnum):
     """Why a shard is `refused` or `held`."""
 

@@ -6,11 +6,12 @@ import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
-from batchrun import lifecycle
-from batchrun.lifecycle import Policy, Verdict
+from batchrun import lifecycle, money, verdicts
+from batchrun.policy import Policy
 from batchrun.report import Need, ShardStatus, StatusReport
 from batchrun.state import Phase, Reason, RunState, SentBatch, Shard
 from batchrun.units import format_duration, format_usd
+from batchrun.verdicts import Verdict
 
 _GONE = (Reason.REPLACED, Reason.ABANDONED, Reason.LOST)
 
@@ -27,15 +28,15 @@ def status_report(
     state: RunState, policy: Policy, *, output: str, command: str, now: float, sandbox: bool = False
 ) -> StatusReport:
     """Everything there is to say about a job. `command` is of the form `command_for` gives."""
-    verdict = lifecycle.verdict(state, policy)
+    verdict = verdicts.verdict(state, policy)
     return StatusReport(
         job=state.job,
         state=_CANCELED.get(verdict, _WORDS[verdict]) if state.canceled else _WORDS[verdict],
         output=output,
         shards=tuple(_shard(s, now) for s in state.shards if s.reason not in _GONE),
         needs=needs(state, policy, command, now),
-        spent_usd=lifecycle.spent(state),
-        at_stake_usd=lifecycle.at_stake(state),
+        spent_usd=money.spent(state),
+        at_stake_usd=money.at_stake(state),
         max_cost_usd=policy.max_cost_usd,
         summary=state.collected.summary if state.collected else None,
         next=_next(state, verdict, command),
@@ -95,7 +96,7 @@ def needs(state: RunState, policy: Policy, command: str, now: float) -> tuple[Ne
     found = [_held(s, command) for s in state.shards if s.phase is Phase.HELD]
     if not state.canceled:
         found += [_rejected(s, command) for s in state.shards if s.reason is Reason.REJECTED]
-    if lifecycle.verdict(state, policy) is Verdict.OVER_BUDGET:
+    if verdicts.verdict(state, policy) is Verdict.OVER_BUDGET:
         found.append(_over_budget(state, policy, command))
     for shard in state.shards:
         if shard.batch and shard.phase in (Phase.SUBMITTED, Phase.ENDED):
@@ -146,10 +147,10 @@ def _over_budget(state: RunState, policy: Policy, command: str) -> Need:
         reason = f"the price of a model is not known, so the budget of {limit} cannot be held"
         advice = "Check the model's name; or take limits.max_cost_usd out, and allow it with --yes"
     else:
-        reason = f"what is planned may cost up to {format_usd(lifecycle.planned(state))}"
-        if spent := lifecycle.spent(state):
+        reason = f"what is planned may cost up to {format_usd(money.planned(state))}"
+        if spent := money.spent(state):
             reason += f", {format_usd(spent)} is spent"
-        if at_stake := lifecycle.at_stake(state):
+        if at_stake := money.at_stake(state):
             reason += f", up to {format_usd(at_stake)} is under way"
         reason += f"; the budget is {limit}"
         advice = "Raise limits.max_cost_usd, or ask for less"

@@ -9,9 +9,9 @@ from typing import Any
 
 from batchrun import events, lifecycle
 from batchrun.estimate import Estimate
-from batchrun.lifecycle import Policy
 from batchrun.model import Batch, FileFact, ProcessingStatus, RequestCounts, Timing, Usage
 from batchrun.models import Rates
+from batchrun.policy import Policy
 from batchrun.prices import Price
 from batchrun.report import Cause, Summary
 from batchrun.results import Tally

@@ -9,8 +9,8 @@ import pytest
 from batchrun.decisions import adopt_batch, cancel_job, resubmit_shard, retry_job
 from batchrun.errors import UsageError
 from batchrun.jobs import Target, opened
-from batchrun.lifecycle import Verdict
 from batchrun.state import Phase, Reason
+from batchrun.verdicts import Verdict
 from tests.conftest import MakeSimulator
 from tests.test_engine import AFTER_IT_WAS_ACCEPTED, BEFORE_THE_POST
 from tests.workbench import Bench

@@ -14,12 +14,14 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from batchrun import events, lifecycle
+from batchrun import actions, events, lifecycle, verdicts
 from batchrun.estimate import Estimate
-from batchrun.lifecycle import Policy, Verdict, apply, live, next_action, pending
+from batchrun.lifecycle import apply, live, next_action, pending
 from batchrun.model import Batch, RequestCounts, Timing
+from batchrun.policy import Policy
 from batchrun.results import Tally
 from batchrun.state import Phase, Reason, Shard, dumps, loads
+from batchrun.verdicts import Verdict
 from tests.states import EMPTY, NOW, batch, collected, expansion, intent
 
 KEYS = range(12)
@@ -131,7 +133,7 @@ class Histories(RuleBasedStateMachine):
     def remote(self, name: str) -> Remote:
         return next(r for r in self.remotes if r.id == name)
 
-    def reconcile(self, action: lifecycle.Reconcile, lagging: bool) -> None:
+    def reconcile(self, action: actions.Reconcile, lagging: bool) -> None:
         shard, found = action.shard, action.intent
         if lifecycle.proven_lost(found, TIMING):
             self.record(events.ProvenLost(shard.id))
@@ -148,7 +150,7 @@ class Histories(RuleBasedStateMachine):
         due = self.clock + lifecycle.listing_gap(TIMING)
         self.record(events.Listed(shard.id, self.server, tuple(reversed(fitting)), due))
 
-    def fetch(self, action: lifecycle.Fetch, outcome: str) -> None:
+    def fetch(self, action: actions.Fetch, outcome: str) -> None:
         shard, remote = action.shard, self.remote(action.batch.id)
         if outcome == "unseen" or not remote.ended:
             self.record(events.Unseen(shard.id, self.clock, self.clock + 60, "503"))
@@ -180,17 +182,17 @@ class Histories(RuleBasedStateMachine):
             new += self.cut(self.again(shard, every=every), size, shard.attempt + 1)
         self.record(events.Retried(tuple(s.id for s in looked_at), tuple(new)))
 
-    def perform(self, action: lifecycle.Action, data: Any, size: int) -> None:
+    def perform(self, action: actions.Action, data: Any, size: int) -> None:
         match action:
-            case lifecycle.Submit(shard):
+            case actions.Submit(shard):
                 outcomes = ["accepted", "lost reply", "crash after", "crash before", "deferred", "refused"]
                 self.submit(shard, data.draw(st.sampled_from(outcomes)))
-            case lifecycle.Reconcile():
+            case actions.Reconcile():
                 self.reconcile(action, data.draw(st.booleans()))
-            case lifecycle.Resend(shard):
+            case actions.Resend(shard):
                 limit = (shard.requests + 1) // 2 if shard.reason is Reason.TOO_LARGE else shard.requests
                 self.record(events.Replaced(shard.id, self.cut(self.keys[shard.id], limit, shard.attempt)))
-            case lifecycle.Poll(shard, sent):
+            case actions.Poll(shard, sent):
                 remote = self.remote(sent.id)
                 if data.draw(st.booleans()):
                     self.record(events.Polled(shard.id, self.seen(remote), self.clock + 60))
@@ -199,11 +201,11 @@ class Histories(RuleBasedStateMachine):
                         self.record(events.CancelAsked((shard.id,)))
                 else:
                     self.record(events.Unseen(shard.id, self.clock, self.clock + 60, "404"))
-            case lifecycle.Fetch():
+            case actions.Fetch():
                 self.fetch(action, data.draw(st.sampled_from(["whole", "whole", "cut", "unseen"])))
-            case lifecycle.Retry(shards):
+            case actions.Retry(shards):
                 self.retry(shards, size, every=False)
-            case lifecycle.Collect():
+            case actions.Collect():
                 self.record(events.Gathering())
                 self.record(events.Gathered(collected()))
 
@@ -215,7 +217,7 @@ class Histories(RuleBasedStateMachine):
         self.state = lifecycle.wake(self.state)
         for _ in range(400):
             action = next_action(self.state, self.policy, self.clock)
-            if action is None or isinstance(action, lifecycle.Wait):
+            if action is None or isinstance(action, actions.Wait):
                 assert action is None or action.until > self.clock
                 return
             self.perform(action, data, size)
@@ -310,7 +312,7 @@ class Histories(RuleBasedStateMachine):
 
     @invariant()
     def done_means_that_every_row_has_its_answer(self) -> None:
-        if lifecycle.verdict(self.state, self.policy) is Verdict.DONE and not self.state.canceled:
+        if verdicts.verdict(self.state, self.policy) is Verdict.DONE and not self.state.canceled:
             assert self.wanted <= self.answers.keys()
             assert next_action(self.state, self.policy, self.clock) is None
 

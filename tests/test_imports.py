@@ -16,8 +16,8 @@ ROOT = Path(batchrun.__file__).parent
 RINGS: dict[int, set[str]] = {
     0: {"model", "errors"},
     1: {
-        "codec", "estimate", "events", "expand", "lifecycle", "models", "params", "prices", "render", "report",
-        "results", "safetext", "state", "status", "template", "units",
+        "actions", "codec", "estimate", "events", "expand", "lifecycle", "models", "money", "params", "policy", "prices", "render", "report",
+        "results", "safetext", "state", "status", "template", "units", "verdicts",
     },
     2: {
         "answers", "client", "crash", "files", "inputs", "interrupts", "jail", "keyedlines", "outputs", "proof",

@@ -13,8 +13,8 @@ from batchrun.decisions import retry_job
 from batchrun.errors import ExitCode, Locked, MissingInput, NeedsPerson, Problem
 from batchrun.events import Event, Gathered, SubmitAccepted
 from batchrun.jobs import Target, finished, look, opened
-from batchrun.lifecycle import Verdict
 from batchrun.state import RunState
+from batchrun.verdicts import Verdict
 from tests.conftest import MakeSimulator
 from tests.workbench import Bench
 

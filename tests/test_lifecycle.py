@@ -6,42 +6,29 @@ from typing import Any
 import pytest
 
 from batchrun import events
+from batchrun.actions import Action, Collect, Fetch, Poll, Reconcile, Resend, Retry, Submit, Wait
 from batchrun.errors import ExitCode
 from batchrun.lifecycle import (
     DAY,
     FETCH_TRIES,
     RETENTION,
-    Action,
-    Collect,
-    Fetch,
-    Policy,
-    Poll,
-    Reconcile,
-    Resend,
-    Retry,
-    Submit,
-    Verdict,
-    Wait,
     apply,
-    at_stake,
-    exit_code,
     listing_gap,
     live,
     next_action,
-    over_budget,
     overdue,
     pending,
-    planned,
     proven_lost,
     settled,
-    spent,
     under_way,
-    verdict,
     wake,
     worth_retrying,
 )
 from batchrun.model import Timing
+from batchrun.money import at_stake, over_budget, planned, spent
+from batchrun.policy import Policy
 from batchrun.state import Phase, Reason, RunState, Shard, dumps, loads
+from batchrun.verdicts import Verdict, exit_code, verdict
 from tests.states import (
     EMPTY,
     NOW,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import click
 
+from batchrun import money
 from batchrun.errors import Interrupted
 
 if TYPE_CHECKING:
@@ -121,8 +122,8 @@ def show_outcome(
     as_json: bool = False,
 ) -> None:
     """How the job stands: a summary when it is done, else what runs and what needs a person."""
-    from batchrun.lifecycle import Verdict
     from batchrun.render import jsonout, text
+    from batchrun.verdicts import Verdict
 
     report = outcome.report(str(spec), now=time.time(), sandbox=sandbox, roots=roots)
     if as_json:
@@ -156,10 +157,9 @@ def for_people(report: StatusReport) -> StatusReport:
 
 def planned_cost(state: RunState) -> str:
     """The upper bound of what is about to be submitted, for a question."""
-    from batchrun import lifecycle
     from batchrun.units import format_usd
 
-    return format_usd(lifecycle.planned(state))
+    return format_usd(money.planned(state))
 
 
 def use_color(stream: Any = None) -> bool:

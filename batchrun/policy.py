@@ -1,0 +1,21 @@
+"""What the spec allows a run to do, in the words of `lifecycle`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from batchrun.model import Job, Timing
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the spec and the command line allow."""
+
+    timing: Timing
+    max_attempts: int = 3
+    max_in_flight: int | None = None
+    max_cost_usd: float | None = None
+
+
+def policy_of(job: Job) -> Policy:
+    return Policy(job.timing, job.max_attempts, job.limits.max_in_flight, job.limits.max_cost_usd)
