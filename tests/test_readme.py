@@ -34,7 +34,10 @@ def triage(tmp_path: Path) -> Path:
 
 
 def in_folder(folder: Path, *command: str, **env: str) -> subprocess.CompletedProcess[str]:
-    environ = {**os.environ, **env, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    # Without what an outer make tells an inner one.
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environ = {**inherited, **env, "PATH": path}
     return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False)
 
 
