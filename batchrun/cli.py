@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 import click
 
@@ -93,7 +94,8 @@ def run(args: Sequence[str] | None = None) -> int:
     except click.Abort:
         return ExitCode.SIGINT
     except click.ClickException as error:
-        error.show()
+        with suppress(OSError):
+            error.show()
         return ExitCode.USAGE
     except (BrokenPipeError, SystemExit):  # the latter is click's word for the former
         _drop_stdout()  # whoever read us has enough
@@ -106,14 +108,14 @@ def run(args: Sequence[str] | None = None) -> int:
     except OSError as error:  # stdout on a full disk, a folder that went away: the world, not a bug
         _drop_stdout()
         what = f" {error.filename}" if error.filename else ""
-        click.echo(f"error: cannot read or write{what}: {error.strerror or error}", err=True)
+        _tell(f"error: cannot read or write{what}: {error.strerror or error}")
         return ExitCode.IO
     except Exception as error:
         from batchrun.crash import write_crash
 
-        click.echo(f"error: a bug in batchrun: {type(error).__name__}", err=True)
+        _tell(f"error: a bug in batchrun: {type(error).__name__}")
         told = f"{path} tells more; " if (path := write_crash(error)) else ""
-        click.echo(f"hint: {told}running it again is safe", err=True)
+        _tell(f"hint: {told}running it again is safe")
         return ExitCode.BUG
 
 
@@ -128,4 +130,10 @@ def _show(error: BatchrunError) -> None:
 
     for problem in error.problems:
         for line in problem_lines(problem):
-            click.echo(line, err=True)
+            _tell(line)
+
+
+def _tell(line: str) -> None:
+    """Where stderr takes nothing, the exit code alone says it."""
+    with suppress(OSError):
+        click.echo(line, err=True)

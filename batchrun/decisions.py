@@ -7,13 +7,13 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batchrun import events
+from batchrun import events, lifecycle
 from batchrun.errors import Locked, NotFinished, UsageError
 from batchrun.guards import allow_first_spend, guard_output
 from batchrun.jobs import Outcome, Shield, Target, look, opened, standing
 from batchrun.providers.base import TryLater
 from batchrun.reshard import resend, retry_rows
-from batchrun.state import Phase, Shard
+from batchrun.state import Phase, Reason, Shard
 from batchrun.store import Store
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def cancel_job(
         with opened(spec, target=Target(sandbox, environ), roots=roots, observer=observer) as engine:
             engine.cancel()
             for shard in engine.state.shards:
-                if shard.phase is Phase.SUBMITTED and not shard.canceling:
+                if lifecycle.cancelable(shard):
                     raise NotFinished(
                         f"shard {shard.id} could not be canceled: {shard.detail}",
                         hint="cancel it again; a run would cancel it, too",
@@ -95,6 +95,11 @@ def adopt_batch(
     """
     with opened(spec, target=Target(sandbox, environ), roots=roots, observer=observer) as engine:
         shard = _undecided(engine, shard_id)
+        if shard.batch and not shard.batch.provisional:
+            raise UsageError(
+                f"{shard.batch.id} is the batch of shard {shard.id}: the API said so when it was submitted",
+                hint="fetch it again with `batchrun retry`, or submit again with `batchrun resubmit`",
+            )
         owned = {s.batch.id for s in engine.state.shards if s.batch and s.id != shard.id}
         if batch_id in owned | engine.store.owned_elsewhere():
             raise UsageError(f"{batch_id} belongs to another shard or job")
@@ -124,20 +129,27 @@ def resubmit_shard(
     observer: Observer | None = None,
     shield: Shield = nullcontext,
 ) -> Outcome:
-    """Submit a held shard's requests again, although they may be paid for twice: the caller accepts that."""
+    """Submit what today's rows need of a held shard, or of one whose batch is gone, again, although it may be
+    paid for twice: the caller accepts that."""
     with opened(
         spec, target=Target(sandbox, environ), roots=roots, observer=observer, shield=shield
     ) as engine:
-        shard = _undecided(engine, shard_id)
+        shard = _undecided(engine, shard_id, gone=True)
         guard_output(engine)
+        engine.prepare()
         engine.record(resend(shard, engine.job, engine.state, engine.store, abandoned=True))
         engine.run(wait=wait)
         return standing(engine.job, engine.state)
 
 
-def _undecided(engine: Engine, shard_id: str) -> Shard:
-    """The shard, if its fate is open. Raises UsageError, naming those whose is."""
-    open_ = [s for s in engine.state.shards if s.phase in (Phase.HELD, Phase.SUBMITTING)]
+def _undecided(engine: Engine, shard_id: str, *, gone: bool = False) -> Shard:
+    """The shard, if its fate is open; with `gone`, also one whose batch the API does not know. Raises
+    UsageError, naming those whose is."""
+    open_ = [
+        s
+        for s in engine.state.shards
+        if s.phase in (Phase.HELD, Phase.SUBMITTING) or (gone and s.reason is Reason.NOT_FOUND)
+    ]
     for shard in open_:
         if shard.id == shard_id:
             return shard

@@ -7,8 +7,8 @@ prints; an `Observer` hears of every event.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol, assert_never
@@ -16,24 +16,27 @@ from typing import Protocol, assert_never
 from batchrun import actions, events, files, lifecycle
 from batchrun.errors import (
     ApiError,
+    BatchrunError,
     BillingStopped,
     DataError,
     DiskError,
     IncompleteResults,
     KeyRefused,
+    NotFound,
     Problem,
     TooLarge,
 )
 from batchrun.events import Event
+from batchrun.guards import is_at, refuse_foreign
 from batchrun.lifecycle import apply, next_action
-from batchrun.model import Batch, Job
+from batchrun.model import Batch, FileFact, Job
 from batchrun.outputs.collect import collect
 from batchrun.policy import policy_of
-from batchrun.prepare import prepare, relative, still_current, unchanged
+from batchrun.prepare import prepare, relative, still_current
 from batchrun.prices import PriceBook
 from batchrun.proof import ForeignResults, prove
 from batchrun.providers.base import Baseline, OutcomeUnknown, Provider, Rejected, TryLater
-from batchrun.reshard import resend, retry_rows, sources
+from batchrun.reshard import outdated, resend, retry_rows, sources
 from batchrun.shards import custom_ids
 from batchrun.state import Collected, Intent, Phase, Reason, RunState, SentBatch, Shard
 from batchrun.store import Store
@@ -43,7 +46,7 @@ FETCH_PAUSE = 5.0
 
 
 class Observer(Protocol):
-    """Hears what happens. Must not raise."""
+    """Hears what happens. What it raises is dropped."""
 
     def event(self, event: Event, before: RunState, state: RunState) -> None: ...
 
@@ -51,6 +54,17 @@ class Observer(Protocol):
 
     def warning(self, problem: Problem) -> None:
         """The spec is right, but perhaps not meant so."""
+
+
+@contextmanager
+def harmless() -> Iterator[None]:
+    """Around what an observer does: a full disk or a closed terminal behind it must never stop a run."""
+    try:
+        yield
+    except BatchrunError:  # a signal, while it was told
+        raise
+    except Exception:
+        return
 
 
 class Engine:
@@ -77,6 +91,9 @@ class Engine:
         self._provider: Provider | None = None
         self.policy = policy_of(job)
         self.state = store.load() or RunState(job.name, job.spec.name, "anthropic", origin)
+        self.overwrite = False
+        """Whether the caller lets the answer replace a file of somebody else."""
+        store.refuse_older(self.state)
 
     # ---- the loop
 
@@ -86,14 +103,16 @@ class Engine:
         if not self.store.state_file.exists():
             self.store.save(self.state)
         expansion = self.state.expansion
-        current = still_current(expansion, self.job) if expansion else None
+        whole = expansion and self.store.rows(expansion.rows_file).is_file()
+        current = still_current(expansion, self.job) if expansion and whole else None
         if current is None:
             found = prepare(self.job, self.state, self.store)
-            self.record(events.Prepared(found.expansion, found.shards))
+            gone = outdated(self.state, self.store.rows(found.expansion.rows_file), self.store)
+            self.record(events.Prepared(found.expansion, found.shards, gone))
         elif current != expansion:
             self.record(events.Refreshed(current))
         collected = self.state.collected
-        if collected and not self._output_is_ours(collected):
+        if collected and not is_at(self.job.output.path, collected.output, self.job.root):
             self.record(events.OutputGone())
         self.store.sweep(self.state)
         files.sweep_parts(self.job.output.path)
@@ -127,11 +146,15 @@ class Engine:
     def record(self, event: Event) -> None:
         """Apply, save, tell: in this order."""
         before = self.state
+        if isinstance(event, events.SubmitDeferred | events.SubmitRefused | events.ProvenLost):
+            # First: a mark beside a shard that is planned tells of a state older than the POST.
+            files.remove_mark(self.store.sent_mark(event.shard_id))
         self.state = apply(before, event)
         self.store.save(self.state)
         now = datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds")
         self.store.log(now, type(event).__name__, _brief(event))
-        self._observer.event(event, before, self.state)
+        with harmless():
+            self._observer.event(event, before, self.state)
 
     @property
     def provider(self) -> Provider:
@@ -152,19 +175,14 @@ class Engine:
                 self.record(event)
 
     def _wait(self, until: float) -> None:
-        self._observer.waiting(until, self.state)
+        with harmless():
+            self._observer.waiting(until, self.state)
         # In short naps: a laptop that slept through the time, or a clock that was set, is noticed soon.
         self._sleep(min(max(until - self._clock(), 0.05), 5.0))
 
     def _heed_cancel_marker(self) -> None:
         if self.store.cancel_marker().exists():
             self.cancel()
-
-    def _output_is_ours(self, collected: Collected) -> bool:
-        fact, path = collected.output, self.job.output.path
-        if not path.is_file():
-            return False
-        return unchanged(fact, self.job.root) or files.digest(path) == fact.sha256
 
     # ---- the effects
 
@@ -210,6 +228,7 @@ class Engine:
             ),
         )
         try:
+            files.leave_mark(self.store.sent_mark(shard.id))
             batch = self.provider.create(
                 path, requests=shard.requests, betas=shard.betas, api_version=shard.api_version
             )
@@ -218,7 +237,7 @@ class Engine:
             yield events.SubmitDeferred(shard.id, self._clock() + pause, str(error))
         except Rejected as error:
             yield from self._rejected(shard, error)
-        except (DataError, DiskError) as error:  # the shard's file: nothing left this machine
+        except (DataError, DiskError) as error:  # the shard's file or its mark: nothing left this machine
             yield events.SubmitDeferred(shard.id, 0.0, str(error))
             raise
         except OutcomeUnknown as error:
@@ -250,12 +269,30 @@ class Engine:
         except TryLater as error:
             yield self._unseen(shard, error)
             return
-        mine = {s.batch.id for s in self.state.shards if s.batch and s.id != shard.id}
-        taken = mine | self.store.owned_elsewhere() | set(intent.excluded)
-        fitting = tuple(b for b in newer if b.id not in taken and b.request_counts.total == shard.requests)
+        fitting, claims = self._fitting(shard, intent, newer), self._claims(shard)
+        free = tuple(b for b in fitting if b.id not in claims)
         # The proof counts in the server's time: our own clock may be set while we look.
         due = self._clock() + lifecycle.listing_gap(self.job.timing)
-        yield events.Listed(shard.id, now.server_time.timestamp(), fitting, due)
+        if free or not fitting:
+            yield events.Listed(shard.id, now.server_time.timestamp(), free, due)
+        else:  # neither clean nor a candidate
+            named = fitting[0].id
+            detail = (
+                f"first the results of {named} have to tell whether it is the batch of shard {claims[named]}"
+            )
+            yield events.Unseen(shard.id, self._clock(), due, detail)
+
+    def _fitting(self, shard: Shard, intent: Intent, newer: Sequence[Batch]) -> list[Batch]:
+        """The batches that could be the shard's, for all that is proven."""
+        batches = [s.batch for s in self.state.shards if s.batch and s.id != shard.id]
+        proven = {b.id for b in batches if not b.provisional}
+        taken = proven | self.store.owned_elsewhere() | set(intent.excluded)
+        return [b for b in newer if b.id not in taken and b.request_counts.total == shard.requests]
+
+    def _claims(self, shard: Shard) -> dict[str, str]:
+        """The batches that other shards have taken for theirs, proven or not, with the shard."""
+        others = (s for s in self.state.shards if s.id != shard.id and s.phase is not Phase.REFUSED)
+        return {s.batch.id: s.id for s in others if s.batch}
 
     def _poll(self, shard: Shard, sent: SentBatch) -> Iterator[Event]:
         try:
@@ -264,7 +301,7 @@ class Engine:
             yield self._unseen(shard, error)
             return
         yield events.Polled(shard.id, polled.batch, self._next_poll(polled.retry_after))
-        if self.state.canceled and not shard.canceling and not polled.batch.ended:
+        if self.state.canceled and lifecycle.cancelable(shard) and not polled.batch.ended:
             yield from self._cancel(shard, sent)
 
     def _fetch(self, shard: Shard, sent: SentBatch) -> Iterator[Event]:
@@ -289,7 +326,8 @@ class Engine:
             yield events.Fetched(shard.id, tally, book.known)
 
     def _unseen(self, shard: Shard, error: TryLater) -> events.Unseen:
-        return events.Unseen(shard.id, self._clock(), self._next_poll(error.after), str(error))
+        missing = shard.batch is not None and isinstance(error.cause, NotFound)
+        return events.Unseen(shard.id, self._clock(), self._next_poll(error.after), str(error), missing)
 
     def _next_poll(self, hint: float | None) -> float:
         """The server's hint is a minimum (batches-api §1.2)."""
@@ -297,20 +335,24 @@ class Engine:
 
     def _collect(self) -> Iterator[Event]:
         if self.state.expansion is not None:
-            yield events.Gathering()
-            rows = self.store.rows(self.state.expansion.rows_file)
-            done = collect(self.job, rows, sources(self.state, self.store), PriceBook(self.state.prices))
+            # What stood there when the run began may not be what stands there now.
+            refuse_foreign(self, "the answers are kept")
+            rows, book = self.store.rows(self.state.expansion.rows_file), PriceBook(self.state.prices)
+            done = collect(self.job, rows, sources(self.state, self.store), book, self._about_to_replace)
             output = relative(done.output, self.job.root)
             yield events.Gathered(Collected(output, done.summary.all_succeeded, done.summary))
+
+    def _about_to_replace(self, fact: FileFact) -> None:
+        self.record(events.Gathering(relative(fact, self.job.root)))
 
     # ---- what a person asks for
 
     def cancel(self) -> None:
-        """Send nothing more, and cancel what is under way; what was already answered is still collected."""
+        """Send nothing more, and cancel what is under way and known to be ours; what was already answered is still collected."""
         self.record(events.CancelAsked())
         self.store.cancel_marker().unlink(missing_ok=True)
         for shard in self.state.shards:
-            if shard.phase is Phase.SUBMITTED and shard.batch and not shard.canceling:
+            if shard.batch and lifecycle.cancelable(shard):
                 for event in self._cancel(shard, shard.batch):
                     self.record(event)
 

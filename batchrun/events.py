@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from batchrun.model import Batch
+from batchrun.model import Batch, FileFact
 from batchrun.prices import Price
 from batchrun.results import Tally
 from batchrun.state import Collected, Expansion, Intent, Reason, Shard
@@ -19,6 +19,8 @@ class Prepared:
 
     expansion: Expansion
     shards: tuple[Shard, ...]
+    outdated: tuple[str, ...] = ()
+    """Shards without results, of which no row needs a request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,8 @@ class Unseen:
     at: float
     due: float
     detail: str = ""
+    not_found: bool = False
+    """The API knows no such batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +155,9 @@ class Retried:
 
 @dataclass(frozen=True, slots=True)
 class Gathering:
-    """The answer is about to be written: a file that a crash leaves there is ours."""
+    """The answer is whole and about to be put in its place: `output` is how it will stand there."""
+
+    output: FileFact
 
 
 @dataclass(frozen=True, slots=True)

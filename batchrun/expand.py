@@ -91,7 +91,9 @@ def _digest(value: object) -> str:
 def settings_of(job: Job) -> str:
     """A digest of all in the spec that shapes requests, shards or the output."""
     columns = {k: v.source for k, v in job.output.columns.items()}
-    output = [job.output.path.name, job.output.format, job.output.include_input, columns]
+    path = job.output.path
+    name = path.relative_to(job.root) if path.is_relative_to(job.root) else path  # the folder may move
+    output = [str(name), job.output.format, job.output.include_input, columns]
     source = [job.input.paths, job.input.format, job.input.id, job.input.delimiter]
     limits = [job.limits.batch_requests, job.limits.batch_bytes]
     return _digest([parts_of(job), source, output, limits, job.samples, job.betas, job.api_version])

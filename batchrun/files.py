@@ -101,6 +101,31 @@ def replacing(path: Path, *, mode: int | None = PRIVATE_FILE) -> Iterator[Binary
         raise
 
 
+def leave_mark(path: Path) -> None:
+    """Make `path` an empty file that outlives a crash of the machine. Raises DiskError."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        handle = os.open(path, flags, PRIVATE_FILE)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        sync_dir(path.parent)
+    except OSError as error:
+        raise disk_error(error, path, "write") from error
+
+
+def remove_mark(path: Path) -> None:
+    """Take a mark away, so that no crash brings it back. Raises DiskError."""
+    try:
+        path.unlink()
+        sync_dir(path.parent)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise disk_error(error, path, "remove") from error
+
+
 def sweep_parts(path: Path) -> None:
     """Remove what `replacing(path)` left behind in processes that were killed. The caller makes sure that
     none is writing it now."""

@@ -4,7 +4,9 @@ ours, a run directory that belongs to another spec or another API."""
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -13,11 +15,11 @@ from batchrun import lifecycle
 from batchrun.errors import CannotCreate, ConfigError, NeedsPerson
 from batchrun.expand import parts_of
 from batchrun.files import digest, shown
+from batchrun.jail import STATE_FOLDER
 from batchrun.model import FileFact
-from batchrun.outputs.writers import check_installed
+from batchrun.outputs.writers import check_installed, plain_file, try_creating
 from batchrun.prepare import unchanged
 from batchrun.state import Phase, RunState
-from batchrun.store import FOLDER
 
 if TYPE_CHECKING:
     from batchrun.engine import Engine
@@ -43,43 +45,72 @@ def allow_first_spend(engine: Engine, consent: Consent | None = None) -> None:
 # ---- the output --------------------------------------------------------------------------------
 
 
-def guard_output(engine: Engine, *, overwrite: bool = False) -> None:
-    """Refuse to replace a file that this job did not write, or one that could not be written. Raises
-    CannotCreate and ConfigError; nothing was submitted."""
+def guard_output(engine: Engine) -> None:
+    """Refuse an output that could not be written, and one that is not ours to replace. Raises CannotCreate
+    and ConfigError; nothing was submitted."""
     check_installed(engine.job.output)
+    _refuse_unfit_folder(engine.job.output.path)
+    refuse_foreign(engine, "nothing was submitted")
+
+
+def refuse_foreign(engine: Engine, comfort: str) -> None:
+    """Raise CannotCreate for a file that this job did not write, or no plain file. `comfort` says what is
+    not lost by it."""
     path, state, root = engine.job.output.path, engine.state, engine.job.root
-    _refuse_unfit_folder(path)
-    if overwrite or state.writing or not path.exists() or _is(path, state.written, root):
+    if plain_file(path) is None or engine.overwrite:
+        return
+    if is_at(path, state.written, root) or is_at(path, state.writing, root):
         return
     for other in engine.store.others():
-        if _is(path, other.written, root):
+        if is_at(path, other.written, root):
             raise CannotCreate(
-                f"{shown(path)} was written by the job '{other.job}' ({other.spec}); nothing was submitted",
+                f"{shown(path)} was written by the job '{other.job}' ({other.spec}); {comfort}",
                 hint=f"name another output; or add `name: {other.job}` to carry on with that job's answers",
             )
-    what = "was changed since batchrun wrote it" if state.written else "exists, and batchrun did not write it"
+    ours = state.written is not None and root / state.written.path == path
+    what = "was changed since batchrun wrote it" if ours else "exists, and batchrun did not write it"
     raise CannotCreate(
-        f"{shown(path)} {what}; nothing was submitted", hint="move it away, or replace it with --overwrite"
+        f"{shown(path)} {what}; {comfort}", hint="move it away, or replace it with --overwrite"
     )
 
 
 def _refuse_unfit_folder(path: Path) -> None:
     """Found out now, and not after the answers are paid for."""
-    folder = next(p for p in path.parents if p.exists())
+    folder = next(p for p in path.parents if os.path.exists(p))  # noqa: PTH110 (Path raises for a long name)
     if not folder.is_dir():
-        fault = "is not a folder"
+        fault = f"{shown(folder)} is not a folder"
     elif not os.access(folder, os.W_OK | os.X_OK):
-        fault = "may not be written to"
+        fault = f"{shown(folder)} may not be written to"
     else:
-        return
-    raise CannotCreate(
-        f"cannot create {shown(path)}: {shown(folder)} {fault}; nothing was submitted",
-        hint="name another output.path, or make room for this one",
-    )
+        fault = _fault_of_names(path, folder)
+    if fault:
+        raise CannotCreate(
+            f"cannot create {shown(path)}: {fault}; nothing was submitted",
+            hint="name another output.path, or make room for this one",
+        )
 
 
-def _is(path: Path, fact: FileFact | None, root: Path) -> bool:
-    return fact is not None and (unchanged(fact, root) or digest(path) == fact.sha256)
+def _fault_of_names(path: Path, folder: Path) -> str:
+    """Why nothing of these names can be made in `folder`, or "". The names themselves are not used for it:
+    another job may be writing there just now."""
+    names = [os.fsencode(name) for name in path.relative_to(folder).parts]
+    try:
+        for name in names[:-1]:
+            with suppress(FileNotFoundError):
+                (folder / ("x" * len(name))).lstat()
+        try_creating(folder / secrets.token_hex(len(names[-1]))[: len(names[-1])])
+    except OSError as error:
+        return error.strerror or str(error)
+    except CannotCreate as error:
+        return str(error).rpartition(": ")[2]
+    return ""
+
+
+def is_at(path: Path, fact: FileFact | None, root: Path) -> bool:
+    """Whether the file at `path` is the very one that `fact` tells of: a fact of another place says nothing."""
+    if fact is None or root / fact.path != path or not path.is_file():
+        return False
+    return unchanged(fact, root) or digest(path) == fact.sha256
 
 
 # ---- the run directory -------------------------------------------------------------------------
@@ -111,6 +142,12 @@ def _refuse_renamed(engine: Engine) -> None:
     reads and asks: the name may not be all that was edited."""
     job = engine.job
     for other in engine.store.others():
+        if other.spec == job.spec.name and _began(other):
+            raise ConfigError(
+                f"{job.spec.name} was the job '{other.job}' before, and that has begun; nothing was submitted",
+                hint=f"name it `name: {other.job}` as before, or move {STATE_FOLDER}/{other.job} away to start afresh"
+                " and pay again",
+            )
         last = other.expansion
         if last is None or not _began(other) or (job.root / other.spec).exists():
             continue
@@ -119,7 +156,7 @@ def _refuse_renamed(engine: Engine) -> None:
             raise ConfigError(
                 f"{job.spec.name} is {other.spec} under a new name, and its job '{other.job}' has begun;"
                 " nothing was submitted",
-                hint=f"add `name: {other.job}` to carry on with it, or move {FOLDER}/{other.job} away to start"
+                hint=f"add `name: {other.job}` to carry on with it, or move {STATE_FOLDER}/{other.job} away to start"
                 " afresh and pay again",
             )
 

@@ -2,6 +2,7 @@
 
 A spec that someone dropped in a folder is untrusted (design §2): absolute paths, `..`, links that lead
 out, devices and pipes are refused here, and every path of a spec, a row or a template comes through here.
+The run directories are no place for a spec either, in whatever folder they stand.
 """
 
 from __future__ import annotations
@@ -14,21 +15,29 @@ from typing import BinaryIO
 
 from batchrun.errors import DataError, MissingInput
 
+STATE_FOLDER = ".batchrun"
+"""Holds the run directories of a folder's jobs."""
+
 _HINT = "move it below the spec's folder, or allow its folder with --root DIR or BATCHRUN_ROOTS"
 
 
 def confine(text: str, *, root: Path, roots: Sequence[Path] = ()) -> Path:
-    """`text`, seen from `root`, as an absolute path without links. Raises DataError when it leads outside."""
+    """`text`, seen from `root`, as an absolute path without links. Raises DataError when it leads outside, or
+    to where the state is kept."""
     if not text or "\0" in text:
         raise DataError(f"not a path: {text!r}")
     try:
         path = (root / text).resolve()
     except (OSError, RuntimeError) as error:
         raise DataError(f"cannot follow the path {text!r}: {error}") from error
-    for allowed in (root, *roots):
-        if path.is_relative_to(allowed.resolve()):
-            return path
-    raise DataError(f"{text!r} lies outside the spec's folder", hint=_HINT)
+    folders = [folder.resolve() for folder in (root, *roots)]
+    inside = [path.relative_to(folder) for folder in folders if path.is_relative_to(folder)]
+    if not inside:
+        raise DataError(f"{text!r} lies outside the spec's folder", hint=_HINT)
+    # Some file systems take `.BATCHRUN` for the same.
+    if any(part.casefold() == STATE_FOLDER for below in inside for part in below.parts):
+        raise DataError(f"{text!r} lies inside {STATE_FOLDER}", hint="the state is kept there; name another")
+    return path
 
 
 def open_regular(path: Path) -> BinaryIO:

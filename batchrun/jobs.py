@@ -128,7 +128,8 @@ def run_job(
     with opened(path, target=target, roots=roots, observer=observer, shield=shield) as engine:
         before = engine.state.collected
         try:
-            guard_output(engine, overwrite=overwrite)
+            engine.overwrite = overwrite
+            guard_output(engine)
             engine.prepare()
         except (CannotCreate, ConfigError, DataError, MissingInput):
             _rescue(engine)
@@ -179,7 +180,7 @@ def opened(
     shield: Shield = nullcontext,
 ) -> Iterator[Engine]:
     """The job's engine, under the job's lock. Raises SpecError before the lock is touched."""
-    from batchrun.engine import Engine
+    from batchrun.engine import Engine, harmless
     from batchrun.spec import load
 
     loaded = load(spec, roots=roots)
@@ -187,7 +188,8 @@ def opened(
     store = Store(job.root, job.name, sandbox=target.sandbox)
     with store.locked(), connection(job, target) as connect:
         for problem in loaded.warnings:
-            observer.warning(problem)
+            with harmless():
+                observer.warning(problem)
         engine = Engine(job, store, connect, observer, origin=target.origin, shield=shield)
         check_identity(engine, target.origin)
         yield engine

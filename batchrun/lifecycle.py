@@ -150,9 +150,16 @@ def _finish(state: RunState, policy: Policy) -> Action | None:
 
 def settled(shard: Shard, state: RunState) -> bool:
     """Whether nothing is left to hope for from this shard, though it has no results."""
+    if shard.phase is Phase.HELD:
+        return shard.outdated
     if shard.phase not in (Phase.PLANNED, Phase.REFUSED):
         return False
     return state.canceled or shard.reason in (Reason.REPLACED, Reason.ABANDONED)
+
+
+def needs_person(shard: Shard) -> bool:
+    """Whether the answer waits for somebody to decide about this shard."""
+    return shard.phase is Phase.HELD and not shard.outdated
 
 
 def never_created(shard: Shard) -> bool:
@@ -173,6 +180,15 @@ def under_way(state: RunState) -> bool:
     return any(s.phase in ACTIVE for s in state.shards)
 
 
+def cancelable(shard: Shard) -> bool:
+    """Whether the shard has a batch to cancel. One that is not proven ours may be a stranger's."""
+    return (
+        shard.phase is Phase.SUBMITTED
+        and shard.batch is not None
+        and not (shard.batch.provisional or shard.canceling)
+    )
+
+
 def overdue(shard: Shard, policy: Policy, now: float) -> bool:
     """Whether a batch runs longer than the spec waits; a batch ends by 24 h (batches-api §5)."""
     batch = shard.batch
@@ -190,8 +206,12 @@ def apply(state: RunState, event: Event) -> RunState:
     """The state after `event`. Total: every event leaves a state that can be saved and carried on from."""
     state = replace(state, revision=state.revision + 1)
     match event:
-        case Prepared(expansion, shards):
-            kept = tuple(replace(s, retried=False) for s in state.shards if not never_created(s))
+        case Prepared(expansion, shards, outdated):
+            kept = tuple(
+                replace(s, retried=False, outdated=s.id in outdated)
+                for s in state.shards
+                if not never_created(s)
+            )
             same = state.expansion is not None and state.expansion.rows_sha256 == expansion.rows_sha256
             canceled = state.canceled and same
             return replace(
@@ -201,10 +221,10 @@ def apply(state: RunState, event: Event) -> RunState:
             return replace(state, expansion=expansion)
         case OutputGone():
             return replace(state, collected=None)
-        case Gathering():
-            return replace(state, writing=True)
+        case Gathering(output):
+            return replace(state, writing=output)
         case Gathered(collected):
-            return replace(state, collected=collected, written=collected.output, writing=False)
+            return replace(state, collected=collected, written=collected.output, writing=None)
         case Replaced(shard_id, shards, abandoned):
             if state.shard(shard_id).phase is Phase.FETCHED:
                 return state
@@ -255,11 +275,13 @@ def _apply_to_shard(state: RunState, event: ShardEvent) -> RunState:
             return _unseen(state, shard, event)
         case Fetched(shard_id, tally, prices):
             proven = replace(shard.batch, provisional=False) if shard.batch else None
-            state = _update(state, shard_id, phase=Phase.FETCHED, tally=tally, batch=proven, detail="")
+            state = _update(state, shard_id, phase=Phase.FETCHED, tally=tally, batch=proven)
+            state = _update(state, shard_id, reason=None, detail="")
             return replace(state, collected=None, prices={**state.prices, **prices})
         case FetchFailed(shard_id, due, detail):
             tries = shard.fetch_tries + 1
-            state = _update(state, shard_id, fetch_tries=tries, due=due, stuck_since=0.0, detail=detail)
+            state = _update(state, shard_id, fetch_tries=tries, due=due, detail=detail)
+            state = _update(state, shard_id, stuck_since=0.0, reason=None)
             if tries < FETCH_TRIES:
                 return state
             return _update(state, shard_id, phase=Phase.HELD, reason=Reason.RESULTS)
@@ -323,7 +345,8 @@ def _unseen(state: RunState, shard: Shard, event: Unseen) -> RunState:
         detail = "the API keeps results for 29 days, and these are older"
         return _update(state, shard.id, phase=Phase.HELD, reason=Reason.RESULTS, detail=detail)
     since = shard.stuck_since or event.at
-    return _update(state, shard.id, due=event.due, stuck_since=since, detail=event.detail)
+    reason = Reason.NOT_FOUND if event.not_found else None
+    return _update(state, shard.id, due=event.due, stuck_since=since, detail=event.detail, reason=reason)
 
 
 def _adopted(state: RunState, shard: Shard, batch: Batch) -> RunState:
@@ -338,6 +361,7 @@ def _polled(state: RunState, shard: Shard, event: Polled) -> RunState:
     if shard.phase is not Phase.SUBMITTED or shard.batch is None:
         return state
     sent = replace(_sent(event.batch), provisional=shard.batch.provisional)
+    state = _update(state, shard.id, reason=None)
     if not event.batch.ended:
         return _update(state, shard.id, batch=sent, due=event.due, stuck_since=0.0, detail="")
     state = _update(state, shard.id, batch=sent, due=0.0, stuck_since=0.0, phase=Phase.ENDED, detail="")
@@ -351,6 +375,7 @@ def _disproved(state: RunState, shard: Shard, detail: str) -> RunState:
         return _update(state, shard.id, phase=Phase.HELD, reason=Reason.FOREIGN, detail=detail)
     excluded = (*shard.intent.excluded, shard.batch.id)
     intent = replace(shard.intent, excluded=excluded, clean=())
+    state = _update(state, shard.id, reason=None)
     return _update(state, shard.id, phase=Phase.SUBMITTING, intent=intent, batch=None, due=0.0, detail=detail)
 
 

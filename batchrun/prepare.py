@@ -119,7 +119,6 @@ def _prepare(job: Job, state: RunState | None, store: Store, *, write: bool, wat
     # 16 bytes a request, in memory: any row may repeat any earlier one, and must not be paid for again.
     seen: set[bytes] = set()
     count = asked = reused = 0
-    digest = hashlib.sha256()
     with target as stream, cutter:
         for row, requests in expand(rows, job, media_reader(job)):
             count += 1
@@ -134,17 +133,15 @@ def _prepare(job: Job, state: RunState | None, store: Store, *, write: bool, wat
                 else:
                     cutter.add(request, where=f"row {row.number} ({row.where})")
                     watch.new(row, request)
-            line = _rows_line(row, [r.key for r in requests], job.output.include_input)
-            digest.update(line)
             if stream is not None:
-                stream.write(line)
+                stream.write(_rows_line(row, [r.key for r in requests], job.output.include_input))
         new_shards = cutter.close()
     expansion = Expansion(
         spec_files=_spec_files(job),
         input_paths=job.input.paths,
         inputs=tuple(rows.files),
         rows_file=rows_file,
-        rows_sha256=digest.hexdigest(),
+        rows_sha256=_digest(seen),
         rows=count,
         requests=len(seen),
         settings=settings_of(job),
@@ -153,6 +150,14 @@ def _prepare(job: Job, state: RunState | None, store: Store, *, write: bool, wat
         media=any(_names_files(node) for node in (job.request or {}).values()),
     )
     return Prepared(expansion, new_shards, asked - len(seen), reused, len(seen) - reused)
+
+
+def _digest(keys: set[bytes]) -> str:
+    """Of what is asked, in whatever order, under whatever ids."""
+    digest = hashlib.sha256()
+    for key in sorted(keys):
+        digest.update(key)
+    return digest.hexdigest()
 
 
 def still_current(expansion: Expansion, job: Job) -> Expansion | None:
@@ -232,7 +237,11 @@ def _rows_line(row: Row, keys: list[bytes], include_input: bool) -> bytes:
     line: dict[str, object] = {"row": row.number, "id": row.id, "keys": [k.hex() for k in keys]}
     if include_input:
         line["input"] = row.values
-    return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+    try:
+        return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+    except orjson.JSONEncodeError as error:
+        hint = "it cannot be repeated in the output: leave `include: input` out"
+        raise DataError(f"row {row.number}: {error}", where=str(row.where), hint=hint) from None
 
 
 def _names_files(node: Node) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
+from pathlib import Path
 
 from batchrun.answers import Answers, Source, retryable
 from batchrun.events import Replaced, Retried
@@ -17,7 +18,7 @@ from batchrun.model import Job
 from batchrun.prepare import new_nonce, next_number
 from batchrun.prices import price_of
 from batchrun.shards import Cutter, keys_in, keys_needed, requests_in
-from batchrun.state import Phase, Reason, RunState, Shard
+from batchrun.state import ACTIVE, Phase, Reason, RunState, Shard
 from batchrun.store import Store
 
 
@@ -38,13 +39,15 @@ def sources(state: RunState, store: Store) -> list[Source]:
 
 
 def resend(shard: Shard, job: Job, state: RunState, store: Store, *, abandoned: bool = False) -> Replaced:
-    """The shard's requests under a new nonce; in two halves where it was too large.
+    """The shard's requests under a new nonce, as far as today's rows need them; in two halves where it was
+    too large.
 
     `abandoned`: a person accepts that the old shard may have been created, and paid for.
     """
     limit = (shard.requests + 1) // 2 if shard.reason is Reason.TOO_LARGE else shard.requests
     halves = replace(job, limits=replace(job.limits, batch_requests=limit))
-    requests = requests_in(store.shard(shard.id))
+    needed = _unasked(state, store, but=shard.id)
+    requests = (r for r in requests_in(store.shard(shard.id)) if r.key in needed)
     return Replaced(shard.id, _cut(requests, shard, halves, store, next_number(state)), abandoned)
 
 
@@ -61,16 +64,28 @@ def retry_rows(
     for shard in looked_at:
         alike.setdefault((shard.attempt, shard.betas, shard.api_version), []).append(shard)
     new: list[Shard] = []
-    if state.expansion is not None:
-        needed = keys_needed(store.rows(state.expansion.rows_file))
-        # Never ask for what another shard asks for, or will, nor twice for one row here.
-        needed -= keys_in(store.shard(s.id) for s in pending(state.shards))
-        with Answers(sources(state, store)) as answers:
-            for group in alike.values():
-                again = chain.from_iterable(_again(s, store, answers, needed, every=every) for s in group)
-                like = replace(group[0], attempt=group[0].attempt + 1)
-                new += _cut(again, like, job, store, next_number(state) + len(new))
+    needed = _unasked(state, store)
+    with Answers(sources(state, store)) as answers:
+        for group in alike.values():
+            again = chain.from_iterable(_again(s, store, answers, needed, every=every) for s in group)
+            like = replace(group[0], attempt=group[0].attempt + 1)
+            new += _cut(again, like, job, store, next_number(state) + len(new))
     return Retried(tuple(s.id for s in looked_at), tuple(new))
+
+
+def outdated(state: RunState, rows: Path, store: Store) -> tuple[str, ...]:
+    """The shards without results of which no row needs a request."""
+    waiting = [s for s in state.shards if s.phase in (*ACTIVE, Phase.HELD)]
+    needed = keys_needed(rows) if waiting else set()
+    return tuple(s.id for s in waiting if needed.isdisjoint(keys_in([store.shard(s.id)])))
+
+
+def _unasked(state: RunState, store: Store, *, but: str = "") -> set[bytes]:
+    """The keys of today's rows that no other shard than `but` asks for, or will."""
+    if state.expansion is None:
+        return set()
+    others = (s.id for s in pending(state.shards) if s.id != but)
+    return keys_needed(store.rows(state.expansion.rows_file)) - keys_in(map(store.shard, others))
 
 
 def _again(

@@ -27,11 +27,16 @@ def parse(line: bytes) -> Result:
     word = result.get("type")
     kind = _TYPES.get(word) if isinstance(word, str) else None
     if kind is None:
-        raise ValueError(f"unknown result type {str(word)[:40]!r}")
+        raise ValueError(
+            f"unknown result type {word[:40]!r}" if isinstance(word, str) else "result type is not a string"
+        )
     if kind is ResultType.SUCCEEDED:
         message = result.get("message")
         if not isinstance(message, dict):
             raise ValueError("a succeeded result has no message")
+        for name in ("stop_reason", "model"):  # words, or else nothing: they are counted and looked up
+            if not isinstance(message.get(name), str | None):
+                message[name] = None
         return Result(custom_id, kind, message=message)
     if kind is ResultType.ERRORED:
         return Result(custom_id, kind, error=_error(result.get("error")))
@@ -69,7 +74,10 @@ def _error(envelope: Json) -> RequestError:
 
 
 def _text(value: Json) -> str:
-    return "" if value is None else orjson.dumps(value).decode()[:2000]
+    try:
+        return "" if value is None else orjson.dumps(value).decode()[:2000]
+    except orjson.JSONEncodeError:  # deeper than it writes, not deeper than it reads
+        return "(too deep to be shown)"
 
 
 # ---- what a message used -----------------------------------------------------------------------
@@ -105,7 +113,8 @@ def searches_of(message: Mapping[str, Json]) -> int:
 
 def _count(mapping: Mapping[str, Json], name: str) -> int:
     value = mapping.get(name)
-    return value if type(value) is int and value > 0 else 0
+    # Past 2^40 it is a mistake, and the sum of several would not fit in 64 bits.
+    return value if type(value) is int and 0 < value < 1 << 40 else 0
 
 
 # ---- what a shard's results add up to ----------------------------------------------------------

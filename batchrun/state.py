@@ -42,7 +42,7 @@ ACTIVE = (Phase.SUBMITTING, Phase.SUBMITTED, Phase.ENDED)
 
 
 class Reason(StrEnum):
-    """Why a shard is `refused` or `held`."""
+    """Why a shard is `refused` or `held`, or its batch out of sight."""
 
     REJECTED = "rejected"  # the API will not take it as it is
     TOO_LARGE = "too_large"  # 413: cut it in two
@@ -53,6 +53,7 @@ class Reason(StrEnum):
     CREDENTIAL = "credential"  # another key or workspace cannot see what was created
     RESULTS = "results"  # the results never proved complete
     FOREIGN = "foreign"  # the batch holds results that are not ours
+    NOT_FOUND = "not_found"  # the API knows no such batch: not for the moment, or it was deleted
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,8 @@ class Shard:
     tally: Tally | None = None
     retried: bool = False
     """Its failed rows were looked at, and those worth another attempt stand in newer shards."""
+    outdated: bool = False
+    """No row asked for any of it when the rows were last read: should it be held, it holds nothing up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +124,7 @@ class Expansion:
     inputs: tuple[FileFact, ...]
     rows_file: str
     rows_sha256: str
+    """Of the requests' keys: what is asked, whatever else a row holds."""
     rows: int
     requests: int
     settings: str
@@ -155,7 +159,8 @@ class RunState:
     canceled: bool = False
     written: FileFact | None = None
     """The answer file as we last wrote it; kept when the expansion changes."""
-    writing: bool = False
+    writing: FileFact | None = None
+    """The answer file that was about to take its place: should a crash have left it there, it is ours."""
     prices: Mapping[str, Price] = field(default_factory=dict)
     """What each model cost when its answers were fetched: the same results then always cost the same."""
 

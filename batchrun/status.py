@@ -93,7 +93,7 @@ def _shard(shard: Shard, now: float) -> ShardStatus:
 
 def needs(state: RunState, policy: Policy, command: str, now: float) -> tuple[Need, ...]:
     """The decisions a job waits for, and what should be known in time, each with its commands."""
-    found = [_held(s, command) for s in state.shards if s.phase is Phase.HELD]
+    found = [_held(s, command) for s in state.shards if lifecycle.needs_person(s)]
     if not state.canceled:
         found += [_rejected(s, command) for s in state.shards if s.reason is Reason.REJECTED]
     if verdicts.verdict(state, policy) is Verdict.OVER_BUDGET:
@@ -101,6 +101,7 @@ def needs(state: RunState, policy: Policy, command: str, now: float) -> tuple[Ne
     for shard in state.shards:
         if shard.batch and shard.phase in (Phase.SUBMITTED, Phase.ENDED):
             found += _late(shard, shard.batch, policy, command, now)
+            found += _unclear(shard, shard.batch, command, canceled=state.canceled)
     return tuple(found)
 
 
@@ -127,10 +128,7 @@ def _held(shard: Shard, command: str) -> Need:
                 " or submit again and pay twice:",
                 (command.format("retry"), resubmit),
             )
-    return Need(
-        f"shard {shard.id}: {shard.detail}. Name its batch, or submit again and perhaps pay twice:",
-        (f"{adopt} BATCH_ID", resubmit),
-    )
+    return Need(f"shard {shard.id}: {shard.detail}. Submit it again and perhaps pay twice:", (resubmit,))
 
 
 def _rejected(shard: Shard, command: str) -> Need:
@@ -168,3 +166,17 @@ def _late(shard: Shard, batch: SentBatch, policy: Policy, command: str, now: flo
     age = format_duration(now - batch.created_at.timestamp())
     words = f"{batch.id} has not ended after {age}; the API ends a batch within 24 h. Look once more:"
     return [Need(words, (command.format("run"),))]
+
+
+def _unclear(shard: Shard, batch: SentBatch, command: str, *, canceled: bool) -> list[Need]:
+    run = command.format("run")
+    if shard.reason is Reason.NOT_FOUND:
+        words = (
+            f"the API knows no {batch.id} (shard {shard.id}). Look once more; or, if it was deleted, submit"
+        )
+        resubmit = f"{command.format('resubmit')} {shard.id} --accept-duplicate-cost"
+        return [Need(f"{words} again and pay twice:", (run, resubmit))]
+    if canceled and batch.provisional:
+        words = f"{batch.id} may be the batch of shard {shard.id}, or a stranger's: it is not canceled."
+        return [Need(f"{words} Its results will tell:", (run,))]
+    return []

@@ -3,12 +3,12 @@
     .batchrun/<job>/state.json     the checkpoint, replaced atomically
                     lock           flock; the kernel releases it with the process
                     rows/          the expansion: one line a row, with its keys
-                    shards/        immutable request lines
+                    shards/        immutable request lines; NNNN.sent: that shard was, or may have been, sent
                     results/       immutable result lines, proven complete
                     log.jsonl      for people; never read back for decisions
 
 Sandbox runs have a folder of their own, `.batchrun/@sandbox/`, so that no invented answer is ever taken
-for a paid one.
+for a paid one. None of these folders may be a link: what lies where a link leads is not ours to write.
 """
 
 from __future__ import annotations
@@ -16,20 +16,28 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import socket
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
 import orjson
 
 from batchrun import files, state
-from batchrun.errors import BatchrunError, ConfigError, DiskError, Locked
-from batchrun.state import RunState
+from batchrun.errors import BatchrunError, ConfigError, DataError, DiskError, Locked, MissingInput
+from batchrun.jail import STATE_FOLDER as FOLDER
+from batchrun.jail import open_regular
+from batchrun.state import Phase, RunState
 
-FOLDER = ".batchrun"
 SANDBOX = "@sandbox"
+
+_FILE = re.compile(r"[0-9]{4,}\.jsonl")
+_PART = re.compile(r"\.[0-9]{4,}\.jsonl\.[0-9]+\.part")
+"""The names that we give in shards/ and rows/, and so may remove."""
 
 
 def runs_folder(root: Path, *, sandbox: bool = False) -> Path:
@@ -42,6 +50,9 @@ class Store:
 
     def __init__(self, root: Path, job: str, *, sandbox: bool = False) -> None:
         self.folder = runs_folder(root, sandbox=sandbox) / job
+        self._parts = tuple(self.folder / name for name in ("shards", "results", "rows"))
+        above = (root / FOLDER, root / FOLDER / SANDBOX) if sandbox else (root / FOLDER,)
+        self._folders = (*above, self.folder, *self._parts)
         self.state_file = self.folder / "state.json"
 
     # ---- paths
@@ -58,43 +69,108 @@ class Store:
     def rows(self, name: str) -> Path:
         return self.folder / "rows" / name
 
+    def sent_mark(self, shard_id: str) -> Path:
+        """Exists from before a shard's POST until it is certain that the POST created nothing."""
+        return self.folder / "shards" / f"{shard_id}.sent"
+
     # ---- the state
 
     def load(self) -> RunState | None:
         """The state, or None where this job was never run. Raises ConfigError when it is damaged."""
+        self._refuse_foreign_folders()
         try:
-            data = self.state_file.read_bytes()
-        except FileNotFoundError:
+            with open_regular(self.state_file) as stream:
+                data = stream.read()
+        except MissingInput:
             self._refuse_to_start_afresh()
             return None
+        except DataError as error:
+            if isinstance(cause := error.__cause__, OSError):
+                raise files.disk_error(cause, self.state_file, "read") from error
+            raise DiskError(str(error)) from error
         except OSError as error:
             raise files.disk_error(error, self.state_file, "read") from error
-        return state.loads(data, where=str(self.state_file))
+        found = state.loads(data, where=str(self.state_file))
+        self._refuse_foreign_names(found)
+        return found
 
     def save(self, value: RunState) -> None:
         files.write_atomic(self.state_file, state.dumps(value))
 
     def _refuse_to_start_afresh(self) -> None:
         """A state is saved before the first shard is written, so shards without one mean that it was lost."""
-        if any(any((self.folder / name).glob("*.jsonl")) for name in ("shards", "results")):
+        names = chain.from_iterable((self.folder / name).glob("*") for name in ("shards", "results"))
+        if any(path.suffix in (".jsonl", ".sent") for path in names):
             raise ConfigError(
                 "the state file is missing, but shards or results of an earlier run are here",
                 where=str(self.state_file),
                 hint="restore it from a backup, or move the folder away to start afresh and pay again",
             )
 
+    def refuse_older(self, current: RunState) -> None:
+        """Raise ConfigError when more was sent than `current` knows of: going on would pay for it again, and
+        sweep what belongs to it. For the holder of the lock: elsewhere the state may be older than the files
+        because it changes."""
+        sent = [p.stem for p in (self.folder / "shards").glob("*.sent")]
+        sent += [p.stem for p in (self.folder / "results").glob("*.jsonl") if _FILE.fullmatch(p.name)]
+        known = {s.id for s in current.shards if s.phase is not Phase.PLANNED}
+        if unknown := sorted(set(sent) - known):
+            raise ConfigError(
+                f"the state is older than what was submitted: shard {unknown[0]} was sent",
+                where=str(self.state_file),
+                hint="restore a newer backup; or look with `batchrun batches list` at what was sent, and move the"
+                " folder away to start afresh and pay again",
+            )
+
+    def _refuse_foreign_folders(self) -> None:
+        """Whoever made the spec's folder may have put anything here. Raises ConfigError."""
+        for folder in self._folders:
+            try:
+                found = folder.lstat()
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise files.disk_error(error, folder, "read") from error
+            fault = "" if stat.S_ISDIR(found.st_mode) else "is not a folder"
+            if stat.S_ISLNK(found.st_mode):
+                fault = "is a link"
+            elif found.st_uid != os.geteuid():
+                fault = "belongs to another user"
+            if fault:
+                raise ConfigError(
+                    f"{folder} {fault}; batchrun keeps its state only in folders of its own",
+                    hint="see who put it there, and move it away",
+                )
+
+    def _refuse_foreign_names(self, current: RunState) -> None:
+        """Ids become names of files that are written: they must not lead out. Raises ConfigError."""
+        rows = (current.expansion.rows_file,) if current.expansion else ()
+        for name in (*(f"{shard.id}.jsonl" for shard in current.shards), *rows):
+            if not _FILE.fullmatch(name):
+                raise ConfigError(
+                    f"the state file is damaged: it names {name!r}, which is no file of ours",
+                    where=str(self.state_file),
+                    hint="see who put it there, and move the folder away",
+                )
+
     # ---- the lock
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the job for this process. Raises Locked at once when another one has it."""
-        for folder in (self.folder, *(self.folder / n for n in ("shards", "results", "rows"))):
+        self._refuse_foreign_folders()
+        for folder in (self.folder, *self._parts):
             files.make_private_dir(folder)
         path = self.folder / "lock"
+        # O_NONBLOCK, here and below: a FIFO must not make us wait.
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         try:
-            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, files.PRIVATE_FILE)
+            handle = os.open(path, flags, files.PRIVATE_FILE)
         except OSError as error:
             raise files.disk_error(error, path, "open") from error
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            os.close(handle)
+            raise DiskError(f"{path} is not a regular file")
         with os.fdopen(handle, "r+b") as stream:
             self._lock(stream)
             yield
@@ -121,9 +197,12 @@ class Store:
         """Add a line for people. Never fails: the log decides nothing."""
         path = self.folder / "log.jsonl"
         with suppress(OSError):
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, files.PRIVATE_FILE)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
+            handle = os.open(path, flags, files.PRIVATE_FILE)
             with os.fdopen(handle, "ab") as stream:
-                line = json.dumps({"at": now, "event": event, **facts}, default=str, ensure_ascii=False)
+                line = json.dumps(
+                    {"at": now, "event": event, **facts} | {"at": now}, default=str, ensure_ascii=False
+                )
                 stream.write(line.encode("utf-8", "replace") + b"\n")
 
     def cancel_marker(self) -> Path:
@@ -132,13 +211,10 @@ class Store:
 
     def ask_to_cancel(self) -> None:
         """Leave the wish for whoever runs the job. Raises DiskError."""
-        try:
-            self.cancel_marker().touch(mode=files.PRIVATE_FILE)
-        except OSError as error:
-            raise files.disk_error(error, self.cancel_marker(), "create") from error
+        files.leave_mark(self.cancel_marker())
 
     def sweep(self, current: RunState) -> None:
-        """Remove what a crash left behind: files that the state does not name. Results stay, always."""
+        """Remove what a crash left behind: files of ours that the state does not name. Results stay, always."""
         files.sweep_parts(self.state_file)
         keep = {f"{s.id}.jsonl" for s in current.shards}
         rows = current.expansion.rows_file if current.expansion else ""
@@ -146,14 +222,17 @@ class Store:
             left = [p for p in (self.folder / "shards").iterdir() if p.name not in keep]
             left += [p for p in (self.folder / "rows").iterdir() if p.name != rows]
             for path in left:
-                path.unlink()
+                if _FILE.fullmatch(path.name) or _PART.fullmatch(path.name):
+                    path.unlink()
 
     def others(self) -> Iterator[RunState]:
         """The states of the other jobs of this folder, as far as they can be read."""
         for path in sorted(self.folder.parent.glob("*/state.json")):
-            if path != self.state_file:
+            if path != self.state_file and not path.parent.is_symlink():
                 with suppress(OSError, BatchrunError):
-                    yield state.loads(path.read_bytes(), where=str(path))
+                    with open_regular(path) as stream:
+                        data = stream.read()
+                    yield state.loads(data, where=str(path))
 
     def owned_elsewhere(self) -> frozenset[str]:
         """The batches that other jobs of this folder own (design §4, reconciling)."""

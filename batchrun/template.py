@@ -1,7 +1,9 @@
 """Templates over a row: strings of the spec, with `{{ column }}` and minijinja's logic.
 
 Sandboxed by construction: a template sees the row's values and nothing else, cannot include files,
-and runs with bounded fuel. Row data is only ever a value; it is never compiled.
+and runs with bounded fuel. Fuel alone bounds no memory: 27 turns that double a text make a gigabyte. So no turn
+of a loop can hand anything to the next: there is no `namespace`, no list to append to, and nothing that calls
+itself. A template grows by what is written out in it. Row data is only ever a value; it is never compiled.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import difflib
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -96,12 +98,34 @@ def check_syntax(template: Template) -> Problem | None:
     """What is wrong with the template's syntax, or None."""
     from minijinja import TemplateError
 
+    if name := refused(template.source):
+        return Problem(f"template: it cannot use `{name}`", str(template.place), refused_hint(name))
     try:
         _environment({}).add_template("check", template.source)
     except TemplateError as error:
         line = f" (line {error.line} of the text)" if (error.line or 1) > 1 else ""
         return Problem(f"template: {error.detail or error.kind}{line}", str(template.place), _SYNTAX_HINT)
     return None
+
+
+_REFUSED = re.compile(
+    r"\{%[-+]?\s*(?P<tag>macro|block|call|extends|include|import|from)\b"
+    r"|\b(?P<word>recursive)\s*[-+]?%\}"
+    # `'{:>1000000000}'.format(x)`; the filter of this name and `namespace` fail in `_environment`.
+    r"|\.\s*(?P<method>format)\s*\("
+)
+"""What calls itself, or what makes much of little. Looked for in the plain text too: to tell text from code
+takes the engine's own lexer, and a template may be written to mislead any other."""
+
+
+def refused(source: str) -> str | None:
+    """What the template uses and may not, as far as its text shows."""
+    found = _REFUSED.search(source)
+    return found and found.group(found.lastgroup or 0)
+
+
+def refused_hint(name: str) -> str:
+    return f"its memory could not be bounded; where it is meant as text, write {{{{ '{name}' }}}}"
 
 
 _SYNTAX_HINT = "write {{ column }} for a value; {% raw %}…{% endraw %} keeps braces as they are"
@@ -127,7 +151,22 @@ def _environment(templates: Mapping[str, str], emit: Callable[[object], str] = t
         auto_escape_callback=lambda _name: False,
         finalizer=emit,
         fuel=FUEL,
+        **REFUSING,
     )
+
+
+def _refusing(name: str) -> Callable[..., object]:
+    def refuse(*_: object, **__: object) -> object:
+        raise ValueError(f"it cannot use `{name}`: its memory could not be bounded")
+
+    return refuse
+
+
+REFUSING: Any = {
+    "globals": {"namespace": _refusing("namespace")},
+    "filters": {"format": _refusing("format")},
+}
+"""Options of every environment."""
 
 
 class _Logic:
@@ -166,10 +205,25 @@ class _Logic:
 
 
 def _own(values: Values) -> Values:
-    """The values, lists and objects as copies: a template can change those (`append`), but not the row."""
+    """The values, lists and objects as copies: a template can take from those (`pop`), but not from the row."""
     if not any(isinstance(v, (list, dict)) for v in values.values()):
         return values
-    return cast(Values, orjson.loads(orjson.dumps(values)))
+    return {name: _shrinking(value) for name, value in orjson.loads(orjson.dumps(values)).items()}
+
+
+def _shrinking(value: Json) -> Any:
+    if isinstance(value, list):
+        return _List(map(_shrinking, value))
+    return _Dict({k: _shrinking(v) for k, v in value.items()}) if isinstance(value, dict) else value
+
+
+def _without(kind: type, thing: str, *methods: str) -> Any:
+    """A type of the same name, which is shown where a method is missing."""
+    return type(kind.__name__, (kind,), dict.fromkeys(methods, _refusing(f"a method that adds to {thing}")))
+
+
+_List = _without(list, "a list", "append", "extend", "insert")
+_Dict = _without(dict, "an object", "update", "setdefault")
 
 
 def _failure(error: TemplateError, values: Values, template: Template) -> DataError:

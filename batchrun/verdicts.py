@@ -6,10 +6,10 @@ from enum import StrEnum
 from typing import assert_never
 
 from batchrun.errors import ExitCode
-from batchrun.lifecycle import under_way
+from batchrun.lifecycle import needs_person, under_way
 from batchrun.money import over_budget
 from batchrun.policy import Policy
-from batchrun.state import Phase, Reason, RunState
+from batchrun.state import Reason, RunState
 
 
 class Verdict(StrEnum):
@@ -25,7 +25,7 @@ class Verdict(StrEnum):
 
 def verdict(state: RunState, policy: Policy) -> Verdict:
     """One word for the job, the one that needs a person first."""
-    if any(s.phase is Phase.HELD for s in state.shards):
+    if any(map(needs_person, state.shards)):
         return Verdict.HELD
     if under_way(state):
         return Verdict.RUNNING

@@ -123,7 +123,7 @@ def every_event(name: str = "0001") -> list[events.Event]:
         events.Replaced(name, (new,), abandoned=True),
         events.Retried((name,), (new,)),
         events.Retried((name,), ()),
-        events.Gathering(),
+        events.Gathering(collected().output),
         events.Gathered(collected()),
         events.Gathered(collected(good=False)),
         events.Adopted(name, batch("msgbatch_7")),

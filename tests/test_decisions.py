@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ from batchrun.jobs import Target, opened
 from batchrun.state import Phase, Reason
 from batchrun.verdicts import Verdict
 from tests.conftest import MakeSimulator
-from tests.test_engine import AFTER_IT_WAS_ACCEPTED, BEFORE_THE_POST
+from tests.simulator.helpers import Client
+from tests.test_engine import AFTER_IT_WAS_ACCEPTED, BEFORE_THE_POST, foreign
 from tests.workbench import Bench
 
 
@@ -37,14 +39,14 @@ def test_cancel_while_somebody_else_has_the_job(bench: Bench) -> None:
 
 
 def test_cancel_with_a_shard_whose_fate_is_open(bench: Bench) -> None:
-    """It is looked for all the same, and canceled once it is found."""
-    bench.serve(seconds=1000)
+    """It is looked for all the same. What is found by its size may be a stranger's, and runs to its end."""
+    bench.serve(seconds=0.5)
     bench.run("run", driver=AFTER_IT_WAS_ACCEPTED)
     outcome = cancel_job(bench.path("batch.yaml"), environ=bench.env)
     assert outcome is not None and outcome.verdict is Verdict.RUNNING
-    bench.go(code=3)
-    assert [c["status"] for c in bench.calls("cancel")] == [200]
-    assert {r["status"] for r in bench.records()} == {"canceled"}
+    bench.go(code=0)
+    assert bench.calls("cancel") == []
+    assert {r["status"] for r in bench.records()} == {"succeeded"}
 
 
 def test_cancel_with_a_shard_that_was_never_created(bench: Bench) -> None:
@@ -102,3 +104,133 @@ def test_retry_asks_only_for_what_failed(bench: Bench) -> None:
     assert outcome.exit_code == 0
     assert [b["requests"] for b in bench.ledger()] == [3, 2]
     assert [s.attempt for s in outcome.state.shards] == [1, 2]
+
+
+# ---- cancel, and what it must not touch
+
+
+def test_a_canceled_job_stays_so_while_it_asks_for_the_same(bench: Bench) -> None:
+    """Another layout of the output, other ids, another order of rows: no request is new."""
+    bench.run("run", driver=BEFORE_THE_POST)
+    cancel_job(bench.path("batch.yaml"), environ=bench.env)
+    bench.go(code=3)
+    bench.job(output={"include": "input"})
+    bench.write("rows.csv", "id,text\nx3,word 3\nx1,word 1\nx2,word 2\n")
+    bench.go(code=3)
+    assert bench.ledger() == []
+    assert [r["id"] for r in bench.records()] == ["x3", "x1", "x2"]
+    bench.rows(4)
+    bench.go(code=0)
+    assert [b["requests"] for b in bench.ledger()] == [4]
+
+
+def test_a_batch_that_may_be_a_strangers_is_not_canceled(bench: Bench) -> None:
+    later = [0.0]
+    bench.serve(seconds=1000, clock=lambda: time.time() + later[0])
+    bench.run("run", driver=BEFORE_THE_POST)
+    theirs = foreign(bench)
+    bench.go(wait=False, code=75)
+    ran = bench.run("cancel", "batch.yaml", code=0)
+    assert ran.stderr.endswith(
+        f"decide: {theirs} may be the batch of shard 0001, or a\n"
+        "stranger's: it is not canceled. Its results will tell:\n"
+        "    batchrun run batch.yaml\n"
+    )
+    bench.go(wait=False, code=75)
+    assert bench.calls("cancel") == []
+    assert bench.state().canceled
+    later[0] = 2000.0
+    bench.go(code=3)
+    assert [b["requests"] for b in bench.ledger()] == [3]
+    assert {r["status"] for r in bench.records()} == {"canceled"}
+
+
+# ---- what rows no longer ask for
+
+
+@pytest.mark.parametrize("ask", ["run", "resubmit"])
+def test_requests_that_were_edited_away_are_not_sent_again(ask: str, bench: Bench) -> None:
+    bench.serve(faults=[{"on": "create", "reset": "after_body"}])
+    bench.job(reconcile={"over": "0.4s"})
+    bench.go(wait=False, code=75)
+    bench.write("rows.csv", "id,text\nr1,word 1\nr2,something else\n")
+    spec = bench.path("batch.yaml")
+    if ask == "resubmit":
+        resubmit_shard(spec, "0001", environ=bench.env)
+    bench.go(code=0)
+    assert sorted(b["requests"] for b in bench.ledger()) == [1, 1]
+    assert bench.state().shards[0].reason in (Reason.REPLACED, Reason.ABANDONED)
+
+
+def test_nothing_is_left_to_send_again(bench: Bench) -> None:
+    bench.serve(faults=[{"on": "create", "reset": "after_body"}])
+    bench.go(wait=False, code=75)
+    bench.job(request={"max_tokens": 60})
+    ran = bench.run("run", code=0)
+    assert "shard 0001: no row asks for it now; it is not submitted again\n" in ran.stderr
+    assert [b["requests"] for b in bench.ledger()] == [3]
+
+
+def test_a_held_shard_that_no_row_needs_holds_nothing_up(bench: Bench) -> None:
+    bench.run("run", driver=AFTER_IT_WAS_ACCEPTED)
+    foreign(bench)
+    bench.go(code=4)
+    bench.job(request={"max_tokens": 60})
+    bench.go(code=0)
+    assert {r["status"] for r in bench.records()} == {"succeeded"}
+    assert [s.phase for s in bench.state().shards] == [Phase.HELD, Phase.FETCHED]
+    bench.job()
+    bench.go(code=4)
+
+
+# ---- adopting
+
+
+def test_the_batch_that_the_api_gave_us_is_not_given_away(bench: Bench) -> None:
+    bench.serve(faults=[{"on": "results", "cut": -50, "times": 5}])
+    for code in (75, 75, 75, 75, 75, 4):
+        bench.go(wait=False, code=code)
+    ours, theirs = bench.ledger()[0]["id"], foreign(bench)
+    with pytest.raises(UsageError) as refused:
+        adopt_batch(bench.path("batch.yaml"), "0001", theirs, environ=bench.env)
+    assert str(refused.value) == f"{ours} is the batch of shard 0001: the API said so when it was submitted"
+    assert (
+        refused.value.hint == "fetch it again with `batchrun retry`, or submit again with `batchrun resubmit`"
+    )
+
+
+def test_crossed_adoptions_pay_once(bench: Bench) -> None:
+    spec = bench.job(rows=2, limits={"batch_requests": 1})
+    bench.run("run", driver=AFTER_IT_WAS_ACCEPTED)
+    theirs = [foreign(bench, 1)]
+    bench.run("run", driver=(*AFTER_IT_WAS_ACCEPTED[:1], r"open .*state\.json@3", "KILL"))
+    theirs += [foreign(bench, 1)]
+    bench.go(code=4)
+    first, _, second, _ = (b["id"] for b in bench.ledger())
+    assert [s.phase for s in bench.state().shards] == [Phase.HELD, Phase.HELD]
+    with Client(bench.serve()) as client:
+        assert [client.delete(batch).status_code for batch in theirs] == [200, 200]
+    adopt_batch(spec, "0001", second, environ=bench.env)
+    adopt_batch(spec, "0002", first, environ=bench.env)
+    ran = bench.run("run", code=0)
+    assert f"first the results of {first} have to tell whether it is the batch of shard 0002\n" in ran.stderr
+    assert len(bench.ledger()) == 4
+
+
+def test_a_deleted_batch_is_submitted_again_when_a_person_says_so(bench: Bench) -> None:
+    bench.serve(seconds=1000)
+    spec = bench.job()
+    bench.go(wait=False, code=75)
+    with pytest.raises(UsageError, match=r"^shard '0001' is not held$"):
+        resubmit_shard(spec, "0001", environ=bench.env)
+    bench.serve(faults=[{"on": "retrieve", "not_found": True, "times": 2}])
+    ran = bench.run("run", "--no-wait", code=75)
+    lost = bench.ledger()[0]["id"]
+    assert ran.stderr.endswith(
+        f"decide: the API knows no {lost} (shard 0001). Look\n"
+        "once more; or, if it was deleted, submit again and pay twice:\n"
+        "    batchrun run batch.yaml\n"
+        "    batchrun resubmit batch.yaml 0001 --accept-duplicate-cost\n"
+    )
+    assert resubmit_shard(spec, "0001", environ=bench.env).exit_code == 0
+    assert [b["requests"] for b in bench.ledger()] == [3, 3]

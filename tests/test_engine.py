@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from batchrun.engine import harmless
+from batchrun.errors import Interrupted
 from tests.conftest import MakeSimulator
 from tests.dying import __file__ as DYING
 from tests.simulator.helpers import Client, entry
@@ -184,6 +186,18 @@ def test_put_off(bench: Bench, answer: Any) -> None:
     assert len(bench.ledger()) == 1
 
 
+@pytest.mark.parametrize("moment", [r"remove .*0001\.sent@1", r"open .*state\.json@4"])
+def test_dying_while_a_shard_is_put_off(bench: Bench, moment: str) -> None:
+    """Around the removal of its mark: the job goes on, and the shard is sent once."""
+    bench.serve(faults=[{"on": "create", "status": 429}])
+    assert bench.run("run", driver=(DYING, moment, "KILL")).code == -9
+    bench.serve()
+    bench.run("run", code=0)
+    assert len(bench.ledger()) == 1
+    marks = sorted(path.stem for path in (bench.run_folder() / "shards").glob("*.sent"))
+    assert marks == [shard.id for shard in bench.state().shards if shard.batch]
+
+
 def test_a_full_queue_waits_for_earlier_batches(bench: Bench) -> None:
     bench.serve(faults=[{"queue": {"limit": 4, "retry_after": 1}}], seconds=0.5)
     bench.job(rows=6, limits={"batch_requests": 3})
@@ -274,3 +288,14 @@ def test_the_budget_holds_for_retries(bench: Bench) -> None:
     bench.job(limits={"max_cost_usd": 1}, retry={"max_attempts": 2})
     bench.go(code=0)
     assert [b["requests"] for b in bench.ledger()] == [3, 1]
+
+
+# ---- who watches -------------------------------------------------------------------------------
+
+
+def test_what_an_observer_raises_is_dropped_but_a_signal_is_heard() -> None:
+    for error in (OSError("no space"), ValueError("closed"), RuntimeError("a bug")):
+        with harmless():
+            raise error
+    with pytest.raises(Interrupted), harmless():
+        raise Interrupted("stopped", signal=2)

@@ -366,11 +366,12 @@ def test_canonical_form(value: Json) -> None:
 
 def test_what_changes_the_settings() -> None:
     a = a_job()
+    moved = Path("/elsewhere")
     same = [
         replace(a, timing=Timing(poll_interval=1)),
         replace(a, max_attempts=9),
         replace(a, limits=Limits(max_cost_usd=1, max_in_flight=2)),
-        replace(a, root=Path("/elsewhere")),
+        replace(a, root=moved, output=replace(a.output, path=moved / a.output.path.relative_to(a.root))),
     ]
     other = [
         a_job({"max_tokens": 51}),
@@ -380,6 +381,7 @@ def test_what_changes_the_settings() -> None:
         replace(a, api_version="2026-10-21"),
         replace(a, limits=Limits(batch_requests=5)),
         replace(a, output=replace(a.output, include_input=True)),
+        replace(a, output=replace(a.output, path=a.root / "elsewhere" / a.output.path.name)),
         replace(a, input=replace(a.input, id="x")),
     ]
     assert {settings_of(s) for s in same} == {settings_of(a)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ import pytest
 from batchrun import run_job
 from batchrun.decisions import retry_job
 from batchrun.errors import BatchrunError, CannotCreate, ConfigError
+from batchrun.events import Event, Fetched
+from batchrun.jobs import Silent
+from batchrun.state import RunState
 from tests.conftest import MakeSimulator
 from tests.workbench import Bench
 
@@ -87,6 +91,95 @@ def test_two_jobs_with_one_output(bench: Bench) -> None:
     )
 
 
+EXISTS = "exists, and batchrun did not write it"
+
+
+@pytest.mark.parametrize("name", ["precious.jsonl", "other/answers.jsonl"])
+def test_an_output_that_moved_onto_a_file_of_somebody_else(name: str, bench: Bench) -> None:
+    bench.job(rows=1)
+    bench.go(code=0)
+    theirs = bench.write(name, "mine\n")
+    bench.job(output={"path": name})
+    for _ in range(2):
+        assert refused(bench, CannotCreate)[0] == f"{name} {EXISTS}; nothing was submitted"
+    theirs.unlink()
+    bench.go(code=0)
+    assert bench.records(name) == bench.records()
+    assert len(bench.ledger()) == 1
+
+
+def test_an_answer_that_could_not_be_written_makes_no_file_ours(bench: Bench) -> None:
+    bench.job(rows=1, output={"path": "out/a.csv", "columns": {"bad": "{{ usage + 1 }}"}})
+    bench.run("run", code=65)
+    bench.write("precious.csv", "mine\n")
+    bench.write("out/a.csv", "mine\n")
+    assert refused(bench, CannotCreate)[0] == f"out/a.csv {EXISTS}; nothing was submitted"
+    bench.job(output={"path": "precious.csv"})
+    assert refused(bench, CannotCreate)[0] == f"precious.csv {EXISTS}; nothing was submitted"
+
+
+class Meddler(Silent):
+    """Does something to the folder once the answers are here and the output is not yet."""
+
+    def __init__(self, meddle: Callable[[], object]) -> None:
+        self._meddle = meddle
+
+    def event(self, event: Event, before: RunState, state: RunState) -> None:
+        if isinstance(event, Fetched):
+            self._meddle()
+
+
+def meddled(bench: Bench, meddle: Callable[[], object], file: str = "batch.yaml") -> str:
+    with pytest.raises(CannotCreate) as caught:
+        run_job(bench.path(file), environ=bench.env, observer=Meddler(meddle))
+    return str(caught.value)
+
+
+def test_a_file_that_came_while_the_run_waited(bench: Bench) -> None:
+    spec = bench.job(rows=1)
+    words = meddled(bench, lambda: bench.write("out/answers.jsonl", "mine\n"))
+    assert words == f"out/answers.jsonl {EXISTS}; the answers are kept"
+    assert refused(bench, CannotCreate)[1] == "move it away, or replace it with --overwrite"
+    assert bench.output.read_text() == "mine\n"
+    run_job(spec, environ=bench.env, overwrite=True)
+    assert len(bench.records()) == len(bench.ledger()) == 1
+
+
+def test_two_jobs_at_once_with_one_output(bench: Bench) -> None:
+    bench.job("a.yaml", rows=1)
+    bench.job("b.yaml")
+    words = meddled(bench, lambda: bench.go("b.yaml", code=0), "a.yaml")
+    assert words == "out/answers.jsonl was written by the job 'b' (b.yaml); the answers are kept"
+    assert bench.records()[0]["batch_id"] == bench.ledger()[1]["id"]
+
+
+def test_an_output_folder_that_became_a_link_out_of_the_jail(bench: Bench) -> None:
+    bench.job(rows=1)
+    outside = bench.folder.parent / "outside"
+    outside.mkdir()
+    words = meddled(bench, lambda: bench.path("out").symlink_to(outside))
+    assert words == f"cannot create {bench.output}: its folder has become a link that leads elsewhere"
+    assert list(outside.iterdir()) == []
+
+
+def test_a_pipe_where_the_output_would_be(bench: Bench) -> None:
+    bench.job(rows=1)
+    bench.go(code=0)
+    bench.output.unlink()
+    os.mkfifo(bench.output)
+    ran = bench.run("run", code=73)
+    assert f"error: cannot create {bench.output}: it is no plain file\n" in ran.stderr
+    bench.run("run", "--overwrite", code=73)
+
+
+@pytest.mark.parametrize("name", ["x" * 240 + ".jsonl", "a/" + "x" * 300 + "/a.jsonl"])
+def test_a_name_that_is_too_long(name: str, bench: Bench) -> None:
+    bench.job(rows=1, output={"path": name})
+    words = f"cannot create {name}: File name too long; nothing was submitted"
+    assert refused(bench, CannotCreate)[0] == words
+    assert not [n for n in bench.listing() if "xxx" in n]
+
+
 # ---- the run directory -------------------------------------------------------------------------
 
 
@@ -143,6 +236,19 @@ def test_a_spec_that_was_renamed_and_edited_does_not_pay_again(bench: Bench) -> 
     spec.unlink()
     assert refused(bench, ConfigError, "b.yaml")[0].startswith("b.yaml is a.yaml under a new name")
     assert len(bench.ledger()) == 1
+
+
+def test_a_job_that_was_renamed_in_its_spec_does_not_pay_again(bench: Bench) -> None:
+    bench.job(rows=1)
+    bench.go(code=0)
+    bench.job(name="other", output={"path": "out/other.jsonl"})
+    assert refused(bench, ConfigError) == (
+        "batch.yaml was the job 'batch' before, and that has begun; nothing was submitted",
+        "name it `name: batch` as before, or move .batchrun/batch away to start afresh and pay again",
+    )
+    bench.run_folder().rename(bench.path("away"))
+    bench.go(code=0)
+    assert len(bench.ledger()) == 2
 
 
 def test_a_copy_of_a_spec_is_another_job(bench: Bench) -> None:

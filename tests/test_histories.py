@@ -191,12 +191,15 @@ class Histories(RuleBasedStateMachine):
                 self.reconcile(action, data.draw(st.booleans()))
             case actions.Resend(shard):
                 limit = (shard.requests + 1) // 2 if shard.reason is Reason.TOO_LARGE else shard.requests
-                self.record(events.Replaced(shard.id, self.cut(self.keys[shard.id], limit, shard.attempt)))
+                others = [s for s in pending(self.state.shards) if s.id != shard.id]
+                needed = self.wanted - {key for s in others for key in self.keys[s.id]}
+                again = self.cut(self.keys[shard.id] & needed, limit, shard.attempt)
+                self.record(events.Replaced(shard.id, again))
             case actions.Poll(shard, sent):
                 remote = self.remote(sent.id)
                 if data.draw(st.booleans()):
                     self.record(events.Polled(shard.id, self.seen(remote), self.clock + 60))
-                    if self.state.canceled and not shard.canceling and not remote.ended:
+                    if self.state.canceled and lifecycle.cancelable(shard) and not remote.ended:
                         remote.canceling = True
                         self.record(events.CancelAsked((shard.id,)))
                 else:
@@ -206,7 +209,7 @@ class Histories(RuleBasedStateMachine):
             case actions.Retry(shards):
                 self.retry(shards, size, every=False)
             case actions.Collect():
-                self.record(events.Gathering())
+                self.record(events.Gathering(collected().output))
                 self.record(events.Gathered(collected()))
 
     # ---- what happens

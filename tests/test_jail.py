@@ -88,6 +88,23 @@ def test_roots_that_an_operator_allowed(root: Path) -> None:
         confine("../job-2/x", root=root, roots=[shared])
 
 
+@pytest.mark.parametrize(
+    "text", [".batchrun/other/rows/1.jsonl", "data/.batchrun/x", ".batchrun", ".BatchRun/x", "../.batchrun/x"]
+)
+def test_where_the_state_is_kept(root: Path, text: str) -> None:
+    with pytest.raises(DataError) as caught:
+        confine(text, root=root, roots=[root.parent])
+    assert str(caught.value) == f"{text!r} lies inside .batchrun"
+    assert caught.value.hint == "the state is kept there; name another"
+
+
+def test_a_link_into_the_state(root: Path) -> None:
+    (root / ".batchrun").mkdir()
+    (root / "data" / "in").symlink_to(root / ".batchrun")
+    with pytest.raises(DataError, match=r"^'data/in/a' lies inside \.batchrun$"):
+        confine("data/in/a", root=root)
+
+
 def test_opening_a_file(root: Path) -> None:
     with open_regular(root / "data" / "a.csv") as stream:
         assert stream.read() == b"a"

@@ -167,6 +167,15 @@ def test_a_held_shard_does_not_stop_the_others() -> None:
     assert step(held, active(SUBMITTED, "0002", due=NOW + 9)) == Wait(NOW + 9)
 
 
+def test_a_held_shard_that_no_row_needs_holds_nothing_up() -> None:
+    same = events.Prepared(expansion(), (), outdated=("0001",))
+    value = after(active(HELD), same)
+    assert next_action(value, POLICY, NOW) == Collect()
+    assert verdict(apply(value, events.Gathered(collected())), POLICY) is Verdict.DONE
+    needed = apply(value, events.Prepared(expansion(), ()))
+    assert next_action(needed, POLICY, NOW) is None
+
+
 @pytest.mark.parametrize(
     ("in_flight", "goes"), [(None, True), (20, True), (19, False), (10, False), (1, False)]
 )

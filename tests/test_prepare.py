@@ -136,3 +136,22 @@ def test_shards_that_were_never_sent_give_way(bench: Bench) -> None:
         assert (found.new, found.reused) == (5, 0)
         assert [s.id for s in found.shards] == ["0004", "0005", "0006"]
         assert len(apply(state, PreparedEvent(found.expansion, found.shards)).shards) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "opening", "closing", "message", "where"),
+    [
+        ("rows.jsonl", "", "\n", "nested too deeply", "rows.jsonl:1"),
+        ("rows.json", "[", "]", "row 1: Recursion limit reached", "rows.json:1"),
+    ],
+)
+def test_a_row_too_deep_to_be_written(
+    bench: Bench, name: str, opening: str, closing: str, message: str, where: str
+) -> None:
+    deep = "[" * 300 + "]" * 300
+    bench.write(name, f'{opening}{{"id":"a","text":"x","deep":{deep}}}{closing}')
+    bench.job(input={"path": name}, output={"include": "input"})
+    job, store = opened(bench)
+    with store.locked(), pytest.raises(DataError) as caught:
+        prepare(job, None, store)
+    assert (message in str(caught.value), caught.value.where) == (True, where)

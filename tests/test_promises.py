@@ -29,6 +29,8 @@ MOMENTS = {
     "before the shards are in the state": r"rename .*state\.json@2",
     "before the baseline is asked for": r"send GET .*limit=1@1",
     "before the intent is saved": r"rename .*state\.json@3",
+    "before the shard is marked as sent": r"open .*0001\.sent@1",
+    "before the mark is durable": r"sync .*shards@3",
     "after the intent is saved": r"send POST@1",
     "in the middle of the POST": r"send \]\}@1",
     "after the batch was accepted": r"open .*state\.json@4",

@@ -63,7 +63,7 @@ def test_errors_are_taken_nested_and_flat(error: Any, expected: RequestError) ->
         (b'{"custom_id":"","result":{"type":"expired"}}', "custom_id is not a string"),
         (b'{"custom_id":"a"}', "result is not an object"),
         (b'{"custom_id":"a","result":{"type":"paused"}}', "unknown result type 'paused'"),
-        (b'{"custom_id":"a","result":{"type":["expired"]}}', "unknown result type \"['expired']\""),
+        (b'{"custom_id":"a","result":{"type":["expired"]}}', "result type is not a string"),
         (b'{"custom_id":"a","result":{"type":"succeeded"}}', "a succeeded result has no message"),
         (b'{"custom_id":"a","result":{"type":"expired"}', "not JSON: "),
     ],
@@ -122,3 +122,15 @@ def test_searches_of_a_message() -> None:
 
 def test_errored_helper_is_nested() -> None:
     assert parse(errored("a", "api_error", "oh")).error == RequestError("api_error", "oh")
+
+
+def test_an_error_that_is_too_deep_to_be_shown_is_still_an_error() -> None:
+    deep = "[" * 900 + "]" * 900
+    result = parse(f'{{"custom_id":"a","result":{{"type":"errored","error":{deep}}}}}'.encode())
+    assert result.error == RequestError("unknown_error", "(too deep to be shown)")
+    with pytest.raises(ValueError, match=r"^result type is not a string$"):
+        parse(f'{{"custom_id":"a","result":{{"type":{deep}}}}}'.encode())
+
+
+def test_counts_that_cannot_be_are_no_counts() -> None:
+    assert usage_of({"usage": {"input_tokens": 1 << 63, "output_tokens": 3}}) == Usage(0, 3)

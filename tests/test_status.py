@@ -138,8 +138,7 @@ def test_results_of_somebody_else() -> None:
         Phase.HELD, reason=Reason.FOREIGN, batch=sent(), detail="the batch is not ours", candidates=()
     )
     assert need(state(held)) == Need(
-        "shard 0001: the batch is not ours. Name its batch, or submit again and perhaps pay twice:",
-        (f"{ADOPT} BATCH_ID", RESUBMIT),
+        "shard 0001: the batch is not ours. Submit it again and perhaps pay twice:", (RESUBMIT,)
     )
 
 

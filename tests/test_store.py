@@ -10,8 +10,9 @@ from pathlib import Path
 import orjson
 import pytest
 
+from batchrun import files
 from batchrun.errors import CannotCreate, ConfigError, DiskError, ExitCode, Locked
-from batchrun.state import Phase, RunState
+from batchrun.state import Phase, RunState, Shard
 from batchrun.store import Store, runs_folder
 from tests.states import active, expansion, sent, state
 
@@ -110,11 +111,51 @@ def test_nothing_is_made_before_the_lock(tmp_path: Path, store: Store) -> None:
 
 
 def test_where_no_folder_can_be_made(tmp_path: Path) -> None:
-    (tmp_path / ".batchrun").touch()
-    with pytest.raises(CannotCreate) as caught, Store(tmp_path, "job").locked():
+    with pytest.raises(CannotCreate) as caught, Store(Path("/proc"), "job").locked():
         pass
-    folder = runs_folder(tmp_path) / "job"
-    assert str(caught.value) == f"cannot create the folder {folder}: Not a directory"
+    assert str(caught.value).startswith("cannot create the folder /proc/.batchrun/job: ")
+
+
+OWN = "batchrun keeps its state only in folders of its own"
+
+
+@pytest.mark.parametrize("name", ["", "job", "job/rows", "job/shards", "job/results"])
+def test_a_folder_that_is_a_link(tmp_path: Path, store: Store, name: str) -> None:
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    link = runs_folder(tmp_path) / name
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(victim)
+    for use in (store.load, store.locked().__enter__):
+        with pytest.raises(ConfigError) as caught:
+            use()
+        assert str(caught.value) == f"{link} is a link; {OWN}"
+        assert caught.value.hint == "see who put it there, and move it away"
+    assert tree(victim) == []
+
+
+def test_a_sandbox_that_is_a_link(tmp_path: Path) -> None:
+    link = runs_folder(tmp_path, sandbox=True)
+    link.parent.mkdir()
+    link.symlink_to(tmp_path)
+    with pytest.raises(ConfigError, match="@sandbox is a link; "):
+        Store(tmp_path, "job", sandbox=True).load()
+
+
+def test_a_folder_that_is_a_file(tmp_path: Path, store: Store) -> None:
+    (tmp_path / ".batchrun").touch()
+    with pytest.raises(ConfigError) as caught, store.locked():
+        pass
+    assert str(caught.value) == f"{tmp_path / '.batchrun'} is not a folder; {OWN}"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_a_folder_of_another_user(store: Store) -> None:
+    store.folder.mkdir(parents=True)
+    os.chown(store.folder, 12345, -1)
+    with pytest.raises(ConfigError) as caught:
+        store.load()
+    assert str(caught.value) == f"{store.folder} belongs to another user; {OWN}"
 
 
 def test_a_lock_that_is_no_file(store: Store) -> None:
@@ -141,7 +182,7 @@ def test_a_damaged_state_is_refused_by_name(store: Store) -> None:
     assert caught.value.where == str(store.state_file)
 
 
-@pytest.mark.parametrize("name", ["shards/0001.jsonl", "results/0001.jsonl"])
+@pytest.mark.parametrize("name", ["shards/0001.jsonl", "shards/0001.sent", "results/0001.jsonl"])
 def test_a_lost_state_never_means_to_start_afresh(store: Store, name: str) -> None:
     saved(store, state())
     (store.folder / name).touch()
@@ -163,8 +204,84 @@ def test_a_run_that_died_before_its_first_state_starts_afresh(store: Store) -> N
 
 def test_a_state_that_cannot_be_read(store: Store) -> None:
     store.state_file.mkdir(parents=True)
-    with pytest.raises(DiskError, match=r"^cannot read .*/state\.json: Is a directory$"):
+    with pytest.raises(DiskError, match=r"/state\.json is not a regular file$"):
         store.load()
+
+
+def test_a_state_that_is_no_file(tmp_path: Path, store: Store) -> None:
+    """Nothing waits for a FIFO, and nothing is read through a link."""
+    other = Store(tmp_path, "other")
+    for each in (store, other):
+        each.folder.mkdir(parents=True)
+        os.mkfifo(each.state_file)
+    with pytest.raises(DiskError, match=r"/state\.json is not a regular file$"):
+        store.load()
+    assert list(store.others()) == []
+
+
+def test_the_state_of_another_job_behind_a_link(tmp_path: Path, store: Store) -> None:
+    elsewhere = Store(tmp_path / "elsewhere", "other")
+    saved(elsewhere, state(active(Phase.SUBMITTED)))
+    store.folder.mkdir(parents=True)
+    (runs_folder(tmp_path) / "linked").symlink_to(elsewhere.folder)
+    (runs_folder(tmp_path) / "copied").mkdir()
+    (runs_folder(tmp_path) / "copied" / "state.json").symlink_to(elsewhere.state_file)
+    assert list(store.others()) == []
+
+
+def test_a_fifo_in_the_place_of_a_file(store: Store) -> None:
+    store.folder.mkdir(parents=True)
+    os.mkfifo(store.folder / "log.jsonl")
+    with store.locked():
+        store.log("now", "Event", {})
+    (store.folder / "lock").unlink()
+    os.mkfifo(store.folder / "lock")
+    with pytest.raises(DiskError, match=r"/lock is not a regular file$"), store.locked():
+        pass
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        (state(active(Phase.ENDED, "../../../victim")), "../../../victim.jsonl"),
+        (state(active(Phase.ENDED, "/etc/0001")), "/etc/0001.jsonl"),
+        (replace(state(), expansion=expansion(rows_file="../0001.jsonl")), "../0001.jsonl"),
+    ],
+)
+def test_a_state_whose_names_lead_out(store: Store, value: RunState, name: str) -> None:
+    saved(store, value)
+    with pytest.raises(ConfigError) as caught:
+        store.load()
+    assert str(caught.value) == f"the state file is damaged: it names {name!r}, which is no file of ours"
+
+
+@pytest.mark.parametrize("name", ["shards/0002.sent", "results/0002.jsonl", "results/10000.jsonl"])
+@pytest.mark.parametrize("second", [(), (active(Phase.PLANNED, "0002"),)])
+def test_a_state_older_than_what_was_sent(store: Store, name: str, second: tuple[Shard, ...]) -> None:
+    value = state(active(Phase.SUBMITTED), *second)
+    saved(store, value)
+    files.leave_mark(store.sent_mark("0001"))
+    store.refuse_older(value)
+    (store.folder / name).touch()
+    with pytest.raises(ConfigError) as caught:
+        store.refuse_older(value)
+    shard_id = Path(name).stem
+    assert str(caught.value) == (f"the state is older than what was submitted: shard {shard_id} was sent")
+    assert caught.value.where == str(store.state_file)
+    assert caught.value.hint == (
+        "restore a newer backup; or look with `batchrun batches list` at what was sent, and move the folder away"
+        " to start afresh and pay again"
+    )
+
+
+@pytest.mark.parametrize("phase", [phase for phase in Phase if phase is not Phase.PLANNED])
+def test_a_state_that_knows_what_was_sent(store: Store, phase: Phase) -> None:
+    value = state(active(phase))
+    saved(store, value)
+    files.leave_mark(store.sent_mark("0001"))
+    store.results("0001").touch()
+    store.results("0001").with_name("notes.jsonl").touch()
+    store.refuse_older(value)
 
 
 # ---- sweeping
@@ -175,6 +292,7 @@ def test_sweeping_keeps_what_the_state_names_and_every_result(store: Store) -> N
     value = replace(value, expansion=expansion(rows_file="000007.jsonl"))
     kept = ["shards/0001.jsonl", "shards/0002.jsonl", "rows/000007.jsonl", "results/0001.jsonl"]
     kept += ["results/0009.jsonl", "results/0009.part", "log.jsonl", "lock", "state.json"]
+    kept += ["shards/0009.sent", "shards/notes.txt", "rows/mine.jsonl", "rows/.bashrc"]
     left = [
         "shards/0003.jsonl",
         "shards/.0003.jsonl.7.part",
@@ -229,12 +347,20 @@ def test_the_log_never_fails(store: Store) -> None:
     store.log("now", "Event", {})  # there is no folder yet
     with store.locked():
         store.log("2026-01-01", "Held", {"detail": "ä\ud800\n", "path": Path("a")})
-        store.log("2026-01-02", "Held", {})
+        store.log("2026-01-02", "Held", {"at": 5})
     first, second = (store.folder / "log.jsonl").read_bytes().splitlines()
     assert orjson.loads(first) == {"at": "2026-01-01", "event": "Held", "detail": "ä?\n", "path": "a"}
     assert orjson.loads(second) == {"at": "2026-01-02", "event": "Held"}
 
 
+def test_a_wish_to_cancel_goes_through_no_link(tmp_path: Path, store: Store) -> None:
+    store.folder.mkdir(parents=True)
+    store.cancel_marker().symlink_to(tmp_path / "victim")
+    with pytest.raises(DiskError, match=r"/cancel: Too many levels of symbolic links$"):
+        store.ask_to_cancel()
+    assert not (tmp_path / "victim").exists()
+
+
 def test_a_wish_to_cancel_that_cannot_be_left(store: Store) -> None:
-    with pytest.raises(DiskError, match=r"^cannot create .*/cancel: No such file or directory$"):
+    with pytest.raises(DiskError, match=r"^cannot write .*/cancel: No such file or directory$"):
         store.ask_to_cancel()

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import resource
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -198,6 +200,71 @@ def test_sound_syntax_is_no_problem() -> None:
 # ---- the sandbox
 
 
+DOUBLING = (
+    "{% set ns = namespace(x='aaaaaaaaaa') %}"
+    "{% for i in range(27) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}{{ ns.x|length }}"
+)
+BOUND = "its memory could not be bounded"
+
+
+@pytest.mark.parametrize("place", ["tags.append(tags)", "tags.extend(tags)", "tags.insert(0, tags)"])
+def test_nothing_is_added_to_a_list(place: str) -> None:
+    message = f"template: it cannot use `a method that adds to a list`: {BOUND}"
+    assert failure("{{ " + place + " }}", {"tags": ["a"]}) == (message, "")
+
+
+@pytest.mark.parametrize("place", ["who.update({'b': who})", "who.setdefault('b', who)"])
+def test_nothing_is_added_to_an_object(place: str) -> None:
+    message = f"template: it cannot use `a method that adds to an object`: {BOUND}"
+    assert failure("{{ " + place + " }}", {"who": {"a": 1}}) == (message, "")
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("{% macro m(x, n) %}{{ m(x ~ x, n - 1) if n else x }}{% endmacro %}{{ m('a', 99) }}", "macro"),
+        ("{%- block a %}{% set x = x ~ x %}{{ self.a() }}{% endblock %}", "block"),
+        ("{%\ninclude 't' %}", "include"),
+        ("{% for x in tags recursive -%}{{ loop([x ~ x]) }}{% endfor %}", "recursive"),
+        ("{{ '{:>1000000000}'.format(1) }}", "format"),
+    ],
+)
+def test_what_a_template_cannot_use(source: str, name: str) -> None:
+    hint = f"{BOUND}; where it is meant as text, write {{{{ '{name}' }}}}"
+    problem = check_syntax(Template(source, PLACE))
+    assert problem is not None
+    assert (problem.message, problem.hint) == (f"template: it cannot use `{name}`", hint)
+    assert failure(source) == (problem.message, hint)
+
+
+def test_the_same_words_in_a_text_without_logic() -> None:
+    assert render("print('{}'.format(x)) {{ x }}", {"x": "1"}) == "print('{}'.format(x)) 1"
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        (DOUBLING, "namespace"),
+        ('{{ "%1000000000d"|format(1) }}', "format"),
+    ],
+)
+def test_what_would_take_all_memory_ends_at_once(source: str, name: str) -> None:
+    """In a process of its own, which could not get that much."""
+    program = f"""
+import resource
+from batchrun.errors import DataError
+from batchrun.model import Place, Template
+from batchrun.template import compile_template
+resource.setrlimit(resource.RLIMIT_AS, (600_000_000, 600_000_000))
+try:
+    compile_template(Template({source!r}, Place("job.yaml", 3, 5))).render({{"x": "1"}})
+except DataError as error:
+    print(error)
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert (ran.returncode, ran.stdout) == (0, f"template: it cannot use `{name}`: {BOUND}\n"), ran.stderr
+
+
 @pytest.mark.parametrize(
     "source",
     ["{% include 't' %}", "{% include '/etc/passwd' %}", "{% import 't' as t %}", "{% from 't' import t %}"],
@@ -208,8 +275,15 @@ def test_no_template_reaches_another(source: str) -> None:
 
 def test_a_template_cannot_change_the_row() -> None:
     values: dict[str, Json] = {"tags": ["a"], "who": {"name": "Zoë"}}
-    assert render("{{ tags.append('b') }}{{ who.update({'x': 1}) }}{{ tags }}", values) == 'nullnull["a","b"]'
+    assert render("{{ tags.pop() }}{{ who.pop('name') }}{{ tags }}{{ who }}", values) == "aZoë[]{}"
     assert values == {"tags": ["a"], "who": {"name": "Zoë"}}
+
+
+def test_lists_and_objects_are_what_they_were_otherwise() -> None:
+    source = (
+        "{% for t in tags %}{{ loop.index }}{{ t.a }}{% endfor %}{{ tags|length }}{{ tags|tojson }}{{ tags }}"
+    )
+    assert render(source, {"tags": [{"a": [1]}]}) == '1[1]1[{"a": [1]}][{"a":[1]}]'
 
 
 LOOPS = "".join(f"{{% for i{n} in [1, 2] %}}" for n in range(100)) + "{{ x }}" + "{% endfor %}" * 100
@@ -231,7 +305,6 @@ LOOPS = "".join(f"{{% for i{n} in [1, 2] %}}" for n in range(100)) + "{{ x }}" +
             f"the text grows past {MAX_TEXT:,} characters",
         ),
         ("{{ [x] * 10**9 }}", "repeated sequence is too large"),
-        ("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "recursion limit exceeded"),
     ],
 )
 def test_what_a_template_may_take_is_bounded(source: str, reason: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC
@@ -67,8 +69,8 @@ def from_answer(
     `type` is set only where the body is the API's own error envelope; so it tells an answer of the API from
     one of a proxy on the way. `transient` follows x-should-retry, else the status (batches-api §1.2, §1.3).
     """
-    if secret:
-        body = body.replace(secret.encode(), b"***")
+    body = redacted(body.decode("utf-8", "replace"), secret).encode()
+    header_id = redacted(headers.get("request-id", ""), secret)
     envelope = _envelope(body)
     kind = _kind(status, envelope)
     error = kind(
@@ -76,13 +78,29 @@ def from_answer(
         status=status,
         type=envelope.type if envelope else "",
         error_code=envelope.error_code if envelope else "",
-        request_id=plain(headers.get("request-id", "") or (envelope.request_id if envelope else ""), 100),
+        request_id=plain(header_id or (envelope.request_id if envelope else ""), 100),
         retry_after=retry_after(headers, now),
         hint=_hint(status, kind, envelope),
     )
     error.transient = _transient(status, headers, kind)
     error.where = _where(error)
     return error
+
+
+def redacted(text: str, secret: str) -> str:
+    """`text` with `***` for the secret, plain or as JSON, a URL or HTML write it. Before any parsing: what is
+    blotted out here can come up neither in a decoded string nor in an excerpt."""
+    if not secret:
+        return text
+    return re.sub("".join(map(_spellings, secret)), "***", text)
+
+
+def _spellings(char: str) -> str:
+    code = ord(char)
+    named = re.escape(html.escape(char))
+    # JSON inside of JSON has three backslashes; more would make a body of backslashes slow to search.
+    number = rf"\\{{1,3}}u{code:04x}|%{code:02x}|&#0{{0,3}}{code};|&#x0{{0,3}}{code:x};"
+    return rf"(?:\\{{0,3}}{re.escape(char)}|(?i:{number})|{named})"
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:

@@ -218,7 +218,7 @@ class Transport:
         with suppress(orjson.JSONDecodeError):
             return Answer(orjson.loads(bytes(body)), headers, request_id)
         # Out here, the decoder's error is not the context of ours: it holds the whole text.
-        text = bytes(body[:2000]).replace(self._to.secret.encode(), b"***").decode("utf-8", "replace")
+        text = apierrors.redacted(body[:2000].decode("utf-8", "replace"), self._to.secret)
         start = plain(text, 200)
         raise self._bad(f"an answer that is not JSON: {start!r}" if start else "an empty answer", request_id)
 

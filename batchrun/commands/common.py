@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -91,7 +91,7 @@ def progress(*, quiet: bool = False) -> Iterator[Eye]:
     """An observer on stderr: live on a terminal, lines elsewhere."""
     from batchrun.render.progress import LineProgress, LiveProgress
 
-    if quiet:
+    if quiet or sys.stderr is None:  # it may be closed
         yield LineProgress(None)
         return
     live = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
@@ -99,14 +99,21 @@ def progress(*, quiet: bool = False) -> Iterator[Eye]:
     try:
         yield eye
     finally:
-        eye.close()
+        with suppress(OSError):
+            eye.close()
 
 
 def say(text: str) -> None:
     """A line on stderr, made fit for a terminal."""
     from batchrun.safetext import plain
 
-    click.echo(plain(text, 2000), err=True)
+    tell(plain(text, 2000) + "\n")
+
+
+def tell(text: str) -> None:
+    """Write on stderr as far as that takes it: what is told there is no part of the answer."""
+    with suppress(OSError):
+        click.echo(text, err=True, nl=False)
 
 
 # ---- what came of it ---------------------------------------------------------------------------
@@ -134,10 +141,10 @@ def show_outcome(
     if quiet and not news:
         return
     if summary is None:
-        click.echo(text.status(report, color=use_color()), err=True, nl=False)
+        tell(text.status(report, color=use_color()))
     elif outcome.changed:
         shown = text.summary(summary, color=use_color(), next_command=report.next, sandbox=sandbox)
-        click.echo(shown, err=True, nl=False)
+        tell(shown)
     elif not as_json:
         rows = f"{summary.succeeded:,} of {summary.records:,} rows succeeded"
         rows += f" {text.INVENTED}" if sandbox else ""
@@ -165,4 +172,9 @@ def planned_cost(state: RunState) -> str:
 def use_color(stream: Any = None) -> bool:
     """Colour on a terminal that wants it (no-color.org)."""
     stream = stream or sys.stderr
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return (
+        stream is not None
+        and stream.isatty()
+        and not os.environ.get("NO_COLOR")
+        and os.environ.get("TERM") != "dumb"
+    )

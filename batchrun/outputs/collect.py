@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +33,13 @@ class Collected:
     changed: bool
 
 
-def collect(job: Job, rows: Path, sources: Sequence[Source], price_of: PriceLookup) -> Collected:
+def collect(
+    job: Job,
+    rows: Path,
+    sources: Sequence[Source],
+    price_of: PriceLookup,
+    about_to_replace: Callable[[FileFact], None] | None = None,
+) -> Collected:
     """Write the job's output: one record per row and sample, in input order, whatever happened to it.
 
     `rows` is the rows file of the expansion, `sources` the shards' results in shard order. The same answers
@@ -50,7 +56,7 @@ def collect(job: Job, rows: Path, sources: Sequence[Source], price_of: PriceLook
         writer.close()
 
     with Answers(sources) as answers, closing(Asked(job.request, sources)) as asked:
-        fact, changed = write_file(job.output.path, fill)
+        fact, changed = write_file(job.output.path, fill, about_to_replace)
     return Collected(fact, summing.summary(job.name, fact.path), changed)
 
 

@@ -13,6 +13,7 @@ import orjson
 from batchrun.errors import DataError, Problem
 from batchrun.model import Json, OutputSpec, Template
 from batchrun.outputs.records import FIELDS, Record
+from batchrun.template import REFUSING, refused, refused_hint
 
 if TYPE_CHECKING:
     from minijinja import Environment
@@ -36,6 +37,8 @@ def _problem(name: str, template: Template, output: OutputSpec) -> Problem | Non
     from minijinja import TemplateError
 
     place = str(template.place)
+    if word := refused(template.source):
+        return Problem(f"it cannot use `{word}`", place, refused_hint(word), name)
     try:
         names = _environment({"column": template.source}).undeclared_variables_in_template("column")
     except TemplateError as error:
@@ -108,6 +111,7 @@ def _environment(templates: dict[str, str]) -> Environment:
         auto_escape_callback=lambda _name: False,
         finalizer=cell,
         fuel=1_000_000,
+        **REFUSING,
     )
 
 
@@ -171,7 +175,7 @@ def _input_getter(name: str) -> Getter:
 
 # ---- cells -------------------------------------------------------------------------------------
 
-_FORMULA = re.compile(r"[=+\-@\t\r＝＋－＠]")
+_FORMULA = re.compile(r"[=+\-@\t\r＝＋－＠]|\n\s*[=+\-@＝＋－＠]")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _QUOTED = re.compile(r'[",\r\n]')
 

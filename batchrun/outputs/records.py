@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from batchrun.model import Json, Result
-from batchrun.outputs.structured import Check, read
+from batchrun.outputs.structured import Check, read, too_deep
 from batchrun.prices import PriceLookup, message_cost_usd
 from batchrun.results import usage_of
 
@@ -78,7 +78,7 @@ def _answered(
     record: Record, message: Mapping[str, Any], check: Check | None, price_of: PriceLookup, *, repeated: bool
 ) -> None:
     """Fill in what a succeeded result says."""
-    text, calls = _contents(message)
+    text, calls, unreadable = _contents(message)
     stop, usage, model = message.get("stop_reason"), usage_of(message), message.get("model")
     record["text"], record["stop_reason"], record["model"] = text, stop, model
     problem = _STOPPED_SHORT.get(stop) if isinstance(stop, str) else None
@@ -87,6 +87,8 @@ def _answered(
     if check is not None and not (calls and not text):
         record["json"], wrong = read(text, check)
         problem = problem or wrong
+    if unreadable:
+        problem = problem or "unparsable"
     if not text and not calls:
         problem = problem or "empty"
     record["problem"] = problem
@@ -105,17 +107,22 @@ def _answered(
         record["tool_calls"] = calls
 
 
-def _contents(message: Mapping[str, Any]) -> tuple[str, list[Record]]:
-    """The text blocks in one string, without thinking, and the calls of the user's own tools."""
+def _contents(message: Mapping[str, Any]) -> tuple[str, list[Record], bool]:
+    """The text blocks in one string, without thinking; the calls of the user's own tools; and whether any
+    of it is not as the API writes it (batches-api §2.9)."""
     texts: list[str] = []
     calls: list[Record] = []
-    for block in message.get("content") or ():
+    content = message.get("content")
+    unreadable = not isinstance(content, list | None)
+    for block in content if isinstance(content, list) else ():
         match block:
             case {"type": "text", "text": str(text)}:
                 texts.append(text)
-            case {"type": "tool_use", "name": name}:
+            case {"type": "tool_use", "name": str(name)} if not too_deep(block.get("input")):
                 calls.append({"name": name, "input": block.get("input")})
-    return "".join(texts), calls
+            case {"type": "text" | "tool_use"}:
+                unreadable = True
+    return "".join(texts), calls, unreadable
 
 
 def _refusal(message: Mapping[str, Json]) -> str:

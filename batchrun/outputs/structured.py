@@ -7,14 +7,18 @@ column that is silently empty is found too late.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
-from typing import TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import orjson
 
 from batchrun.model import Json, Node, Template
 from batchrun.safetext import plain
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
+    from jsonschema.protocols import Validator
 
 Check: TypeAlias = Callable[[Json], str | None]
 """What is wrong with a value, or None."""
@@ -58,36 +62,99 @@ def schema_in(params: Mapping[str, Json]) -> Json:
 
 
 def check_for(schema: Json) -> Check | None:
-    return None if schema is None else _compiled(orjson.dumps(schema))
+    """The check of a schema, whatever it is: of one that cannot be used, the check says so of every answer."""
+    if schema is None:
+        return None
+    try:
+        return _compiled(orjson.dumps(schema))
+    except orjson.JSONEncodeError:
+        return _unusable("it is too deep")
 
 
 @lru_cache(maxsize=64)
 def _compiled(schema: bytes) -> Check:
     """Imported here: jsonschema takes a while, and most jobs do not need it."""
-    from jsonschema import Draft202012Validator
     from jsonschema.exceptions import SchemaError, best_match
-    from jsonschema.validators import validator_for
-    from referencing import Registry
-    from referencing.exceptions import Unresolvable
 
-    value = orjson.loads(schema)
-    kind = validator_for(value, default=Draft202012Validator)
-    # An empty registry: a $ref to the web is never fetched.
-    validator = kind(value, registry=Registry())
+    try:
+        validator = _validator(orjson.loads(schema))
+    except SchemaError as error:
+        return _unusable(f"it is not a JSON Schema: {plain(error.message, 120)}")
+    except Exception as error:  # A row may bring any value as its schema; what jsonschema does then is open.
+        return _unusable(f"it is not a JSON Schema: {_told(error)}")
 
     def check(answer: Json) -> str | None:
         try:
             error = best_match(validator.iter_errors(answer))
-        except (Unresolvable, RecursionError, re.error) as cannot:
-            return f"schema: it cannot be checked: {plain(str(cannot), 120)}"
+        except Exception as cannot:  # As above; and one answer must not cost the others their output.
+            return f"schema: it cannot be checked: {_told(cannot)}"
         return None if error is None else f"schema: {error.json_path}: {plain(error.message, 160)}"
 
-    try:
-        kind.check_schema(value)
-    except SchemaError as error:
-        reason = plain(error.message, 120)
-        return lambda _: f"schema: it is not a JSON Schema: {reason}"
     return check
+
+
+def _unusable(reason: str) -> Check:
+    return lambda _: f"schema: {reason}"
+
+
+def _told(error: Exception) -> str:
+    return plain(str(error), 120) or type(error).__name__
+
+
+def _validator(schema: Any) -> Validator:
+    from jsonschema import Draft202012Validator
+    from jsonschema.validators import extend, validator_for
+    from referencing import Registry
+
+    kind = validator_for(schema, default=Draft202012Validator)
+    kind.check_schema(schema)
+    if _names(schema, "patternProperties"):
+        # Python's `re` looks these up, here and for `additionalProperties`, and may take for ever.
+        raise ValueError("`patternProperties` is not supported")
+    # An empty registry: a $ref to the web is never fetched.
+    searching: type[Validator] = extend(kind, {"pattern": _pattern})  # type: ignore[no-untyped-call]
+    return searching(schema, registry=Registry())
+
+
+def _names(schema: Json, key: str) -> bool:
+    if isinstance(schema, dict):
+        return key in schema or any(_names(part, key) for part in schema.values())
+    return isinstance(schema, list) and any(_names(part, key) for part in schema)
+
+
+def _pattern(_validator: object, pattern: str, answer: Json, _schema: object) -> Iterator[ValidationError]:
+    from jsonschema.exceptions import ValidationError
+
+    if isinstance(answer, str) and not _searcher(pattern)(answer):
+        yield ValidationError(f"{plain(answer, 80)!r} does not match {plain(pattern, 60)!r}")
+
+
+@lru_cache(maxsize=256)
+def _searcher(pattern: str) -> Callable[[str], bool]:
+    """Searches in time linear in the text: Python's `re` needs years for `^(x+x+)+y$`, and it is the model
+    that writes the text. A pattern this engine does not have (it looks around or back) is not checked."""
+    from pydantic_core import SchemaError, SchemaValidator, core_schema
+
+    re.compile(pattern)
+    try:
+        engine = SchemaValidator(core_schema.str_schema(pattern=pattern, regex_engine="rust-regex"))
+    except SchemaError:
+        return lambda _: True
+    return engine.isinstance_python
+
+
+# ---- answers -----------------------------------------------------------------------------------
+
+MAX_DEPTH = 100
+"""Levels of a value of the model: readers of the output have limits of their own, ours of 254 to write it."""
+
+
+def too_deep(value: Json, levels: int = MAX_DEPTH) -> bool:
+    if isinstance(value, dict):
+        return levels == 0 or any(too_deep(part, levels - 1) for part in value.values())
+    if isinstance(value, list):
+        return levels == 0 or any(too_deep(part, levels - 1) for part in value)
+    return False
 
 
 def read(text: str, check: Check) -> tuple[Json, str | None]:
@@ -96,5 +163,5 @@ def read(text: str, check: Check) -> tuple[Json, str | None]:
         value: Json = orjson.loads(text)
     except orjson.JSONDecodeError:
         return None, "unparsable"
-    problem = check(value)
+    problem = "unparsable" if too_deep(value) else check(value)
     return (value, None) if problem is None else (None, problem)

@@ -6,13 +6,14 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
 import orjson
 
 from batchrun.errors import CannotCreate
-from batchrun.files import digest, replacing
+from batchrun.files import digest, replacing, shown
 from batchrun.model import FileFact, Job, Json, OutputFormat, OutputSpec
 from batchrun.outputs import columns as tables
 from batchrun.outputs.records import Record
@@ -83,12 +84,18 @@ class Csv:
 # ---- the file ----------------------------------------------------------------------------------
 
 
-def write_file(path: Path, fill: Callable[[BinaryIO], None]) -> tuple[FileFact, bool]:
+def write_file(
+    path: Path,
+    fill: Callable[[BinaryIO], None],
+    about_to_replace: Callable[[FileFact], None] | None = None,
+) -> tuple[FileFact, bool]:
     """Let `fill` write what becomes `path`; says what stands there now, and whether it changed.
 
     Where the same bytes stand already the file stays as it is, its time included: make sees no change where
     there is none. Missing folders are made. Permissions are those of the file that is replaced, or what the
-    umask gives. Raises CannotCreate where something stands that is no plain file, DiskError.
+    umask gives. `about_to_replace` hears how the file will stand there, just before it does.
+    Raises CannotCreate where something stands that is no plain file, or where something came or changed
+    meanwhile; DiskError.
     """
     before = _standing(path)
     try:
@@ -96,8 +103,17 @@ def write_file(path: Path, fill: Callable[[BinaryIO], None]) -> tuple[FileFact, 
             hashing = _Hashing(stream)
             fill(cast(BinaryIO, hashing))
             sha256 = hashing.sha256.hexdigest()
+            if _identity(_standing(path)) != _identity(before):
+                raise CannotCreate(
+                    f"{shown(path)} came or changed while the answer was written; the answers are kept",
+                    hint="move it away, or replace it with --overwrite",
+                )
             if before is not None and before.st_size == hashing.size and digest(path) == sha256:
                 raise _Unchanged
+            stream.flush()
+            mtime_ns = os.fstat(stream.fileno()).st_mtime_ns
+            if about_to_replace is not None:
+                about_to_replace(FileFact(str(path), hashing.size, mtime_ns, sha256))
     except _Unchanged:
         assert before is not None
         return FileFact(str(path), before.st_size, before.st_mtime_ns, sha256), False
@@ -105,15 +121,36 @@ def write_file(path: Path, fill: Callable[[BinaryIO], None]) -> tuple[FileFact, 
     return FileFact(str(path), after.st_size, after.st_mtime_ns, sha256), True
 
 
+def try_creating(path: Path) -> None:
+    """Create the temporary of `path` and remove it. Raises CannotCreate and DiskError as `write_file` would."""
+    with suppress(_Unchanged), replacing(path, mode=None):
+        raise _Unchanged
+
+
 def _standing(path: Path) -> os.stat_result | None:
     """The plain file at `path`, None where there is nothing yet; its folder exists afterwards."""
     try:
+        # The jail was left without links: one that stands in the way now was put there since.
+        if path.parent.resolve() != path.parent:
+            raise CannotCreate(
+                f"cannot create {path}: its folder has become a link that leads elsewhere",
+                hint="put the folder back, and run it again: the answers are kept",
+            )
         path.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise CannotCreate(f"cannot create {path}: {path.parent} is not a folder") from None
+    except (OSError, RuntimeError) as error:  # RuntimeError: links that lead in a circle
+        raise CannotCreate(f"cannot create {path}: {getattr(error, 'strerror', error)}") from error
+    return plain_file(path)
+
+
+def plain_file(path: Path) -> os.stat_result | None:
+    """The plain file at `path`, None where there is nothing. Raises CannotCreate where something else stands;
+    opens nothing: a pipe would wait for a writer."""
+    try:
         found = path.lstat()
     except FileNotFoundError:
         return None
-    except FileExistsError:
-        raise CannotCreate(f"cannot create {path}: {path.parent} is not a folder") from None
     except OSError as error:
         raise CannotCreate(f"cannot create {path}: {error.strerror}") from error
     if stat.S_ISREG(found.st_mode):
@@ -129,6 +166,10 @@ def _standing(path: Path) -> os.stat_result | None:
         f"cannot create {path}: it is {kind or 'no plain file'}",
         hint="move it away, or name another output.path",
     )
+
+
+def _identity(found: os.stat_result | None) -> tuple[int, ...] | None:
+    return found and (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
 
 class _Unchanged(Exception):

@@ -123,7 +123,7 @@ def _reading(*passing: type[ApiError]) -> Iterator[None]:
 @contextmanager
 def _writing(part: Path) -> Iterator[Callable[[bytes], int]]:
     try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         with os.fdopen(os.open(part, flags, PRIVATE_FILE), "wb", buffering=CHUNK) as stream:
             yield stream.write
     except OSError as error:

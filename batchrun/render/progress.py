@@ -63,6 +63,8 @@ def line_of(event: Event, before: RunState, state: RunState) -> str | None:
             return f"shard {shard_id}: {detail}"
         case events.Held(shard_id, _, detail):
             return f"shard {shard_id}: held: {detail}"
+        case events.Replaced(shard_id, ()):
+            return f"shard {shard_id}: no row asks for it now; it is not submitted again"
         case events.Replaced(shard_id, shards):
             return f"shard {shard_id}: its requests now stand in {', '.join(s.id for s in shards)}"
         case events.Retried(_, shards) if shards:

@@ -67,6 +67,7 @@ def load(path: Path, *, roots: Sequence[Path] = (), today: date | None = None) -
     `today` decides which models have retired. Raises SpecError with every problem in file order, and
     MissingInput when there is no spec.
     """
+    _check_name(path)
     data, fact = _contents(path)
     document = read(data, str(path))
     Complaints(_job_validator(), document.faults).check(document.value)
@@ -91,6 +92,17 @@ def schema_text(name: str) -> str:
 @cache
 def _job_validator() -> Any:
     return validator_for(json.loads(schema_text("job")))
+
+
+def _check_name(path: Path) -> None:
+    """The spec's name and its folder's stand in messages and in the state: they must be text."""
+    where = str(path.absolute().parent.resolve() / path.name)
+    try:
+        where.encode()
+    except UnicodeEncodeError:
+        shown = where.encode("utf-8", "backslashreplace").decode()
+        message = "the name of this file or of its folder is not UTF-8"
+        raise SpecError([Problem(message, shown, "rename it")]) from None
 
 
 def _contents(path: Path) -> tuple[bytes, FileFact]:

@@ -10,7 +10,7 @@ from batchrun.errors import DataError
 from batchrun.jail import confine
 from batchrun.spec.faults import Faults, Steps
 
-STATE_FOLDER = ".batchrun"
+_MARKS = "*?["
 
 
 def check_input_paths(
@@ -29,14 +29,12 @@ def check_output_path(
     taken: Sequence[tuple[Path, str]],
     inputs: Sequence[str],
 ) -> Path:
-    """The output's absolute path. Tells of one that would overwrite what is read, or stand among the state."""
+    """The output's absolute path. Tells of one that would overwrite what is read."""
     steps: Steps = ("output", "path")
     path = _confined(text, steps, faults, root, roots)
     if path is None:
         return root / text
-    if STATE_FOLDER in path.parts[len(root.parts) :]:
-        faults.at_value(steps, f"lies inside {STATE_FOLDER}", "the state is kept there; name another folder")
-    elif path.is_dir():
+    if path.is_dir():
         faults.at_value(steps, "is a folder", "name a file in it")
     elif what := next((what for file, what in taken if file == path), None):
         faults.at_value(steps, f"is {what}", "answers need a file of their own")
@@ -55,11 +53,17 @@ def _confined(text: str, steps: Steps, faults: Faults, root: Path, roots: Sequen
 
 def _covers(pattern: str, path: Path, root: Path, roots: Sequence[Path]) -> bool:
     """Whether an input names `path`, the folder it is in, or matches it."""
+    parts = PurePath(pattern).parts
+    # What stands before the first wildcard is a folder's own name, whatever characters are in it.
+    fixed = next((i for i, part in enumerate(parts) if any(mark in part for mark in _MARKS)), len(parts))
     try:
         whole = confine(pattern, root=root, roots=roots)
+        base = confine(str(PurePath(*parts[:fixed])), root=root, roots=roots)
     except DataError:
         return False
-    return path == whole or path.parent == whole or _matches(path.parts, PurePath(whole).parts)
+    if path == whole or path.parent == whole:
+        return True
+    return path.is_relative_to(base) and _matches(path.relative_to(base).parts, parts[fixed:])
 
 
 def _matches(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:

@@ -17,7 +17,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from batchrun.errors import Problem, SpecError
 from batchrun.model import Json, Place
 from batchrun.spec.faults import Faults, Mark, Steps
-from batchrun.spec.yamltext import MAX_DEPTH, TEMPLATE_HINT, TOO_DEEP, compose
+from batchrun.spec.yamltext import LINE_ENDS, MAX_DEPTH, TEMPLATE_HINT, TOO_DEEP, compose
 
 MAX_COPIES = 10_000
 """Values that aliases may stand for, all told, beside those that are written out."""
@@ -72,7 +72,7 @@ class _Builder:
         self._keys: dict[Steps, Mark] = {}
         self._texts: dict[Steps, Mark] = {}
         self._faults = Faults(file, self._values, self._keys)
-        self._lines = text.split("\n")
+        self._lines = LINE_ENDS.split(text)
         self._tags = tags
         self._seen: set[int] = set()
         self._open: dict[int, Steps] = {}

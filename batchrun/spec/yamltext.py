@@ -130,6 +130,9 @@ _SYNTAX: tuple[tuple[str, str, str], ...] = (
 )
 
 
+LINE_ENDS = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+"""Where PyYAML counts a new line."""
+
 _OPENED_EARLIER = ("found unexpected end of stream", "could not find expected ':'")
 """Where PyYAML only notices at the end what went wrong at the beginning."""
 
@@ -144,7 +147,7 @@ def _syntax_error(error: MarkedYAMLError, file: str, text: str) -> SpecError:
     if mark is None or problem in _OPENED_EARLIER:
         mark = error.context_mark or mark
     ours, hint = next(((ours, hint) for theirs, ours, hint in _SYNTAX if theirs in problem), ("", ""))
-    line = text.split("\n")[mark.line] if mark else ""
+    line = LINE_ENDS.split(text)[mark.line] if mark else ""
     if _BRACES.search(line):
         ours, hint = "a template without quotes", TEMPLATE_HINT
     return SpecError([Problem(f"not valid YAML: {ours or problem}", _where(file, mark), hint)])

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import html
 import json
+from urllib.parse import quote
 
 import pytest
 
@@ -212,3 +214,36 @@ def test_retry_after(text: str, seconds: float | None) -> None:
 )
 def test_created_nothing(error: ApiError, nothing: bool) -> None:
     assert apierrors.created_nothing(error) is nothing
+
+
+AWKWARD = 'CANARY/abc+"q\\&z'
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        AWKWARD,
+        json.dumps(AWKWARD)[1:-1],
+        json.dumps(AWKWARD)[1:-1].replace("/", "\\/"),
+        "".join(f"\\u{ord(c):04X}" for c in AWKWARD),
+        json.dumps(json.dumps(AWKWARD)[1:-1].replace("/", "\\/"))[1:-1],
+        quote(AWKWARD, safe=""),
+        html.escape(AWKWARD),
+    ],
+)
+def test_the_key_is_blotted_out_however_it_is_written(written: str) -> None:
+    inner = f'"type":"{written}","message":"got {written}","details":{{"error_code":"{written}"}}'
+    bodies = [
+        f'{{"type":"error","error":{{{inner}}},"request_id":"{written}"}}',
+        f'{{"type":"error","error":{{"type":"x","message":"got {written}"}}}}',
+        f'{{"detail":"got {written}"}}',
+        f"<p>got {written}</p>",
+    ]
+    for body in bodies:
+        headers = {"request-id": f"req {written}"}
+        error = apierrors.from_answer(400, headers, body.encode(), now=NOW, secret=AWKWARD)
+        shown = (
+            f"{error!r} {error} {error.where} {error.hint} {error.type} {error.error_code} {error.request_id}"
+        )
+        assert "got ***" in shown and "req ***" in shown
+        assert "CANARY" not in shown and "abc" not in shown and "u0043" not in shown.lower()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from batchrun.state import Phase
 from tests.conftest import MakeSimulator
 from tests.workbench import KEY, Bench
 
@@ -349,10 +351,89 @@ def test_the_damaged_state_of_another_job_is_its_own_affair(bench: Bench) -> Non
 
 def test_a_job_folder_that_cannot_be_made(bench: Bench) -> None:
     bench.job(rows=1)
-    bench.write(".batchrun", "in the way\n")
-    ran = bench.run("run", code=74)
-    assert ran.stderr == f"error: cannot read {bench.run_folder()}/state.json: Not a directory\n"
+    file = bench.write(".batchrun", "in the way\n")
+    ran = bench.run("run", code=78)
+    assert ran.stderr == (
+        f"error: {file} is not a folder; batchrun keeps its state only in folders of its own\n"
+        "hint: see who put it there, and move it away\n"
+    )
     assert bench.calls() == []
+
+
+@pytest.mark.parametrize("name", ["", "batch", "batch/rows", "batch/shards", "batch/results"])
+def test_a_run_directory_that_leads_elsewhere(bench: Bench, name: str) -> None:
+    bench.job(rows=1)
+    victim = bench.path("victim")
+    victim.mkdir()
+    for file in ("0001.jsonl", "000001.jsonl", "letters.txt"):
+        (victim / file).write_text("dear")
+    link = bench.path(".batchrun") / name
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(victim)
+    ran = bench.run("run", code=78)
+    assert ran.stderr.startswith(
+        f"error: {link} is a link; batchrun keeps its state only in folders of its own\n"
+    )
+    assert {file.name: file.read_text() for file in victim.iterdir()} == dict.fromkeys(
+        ("0001.jsonl", "000001.jsonl", "letters.txt"), "dear"
+    )
+    assert bench.calls() == []
+
+
+def test_a_fifo_for_the_state_of_another_job(bench: Bench) -> None:
+    bench.job(rows=1)
+    bench.path(".batchrun/zz").mkdir(parents=True)
+    os.mkfifo(bench.path(".batchrun/zz/state.json"))
+    bench.run("run", code=0)
+
+
+@pytest.mark.parametrize("moment", ["planned", "submitted first"])
+def test_an_older_state_never_pays_again(bench: Bench, moment: str) -> None:
+    bench.job(rows=4, limits={"batch_requests": 2})
+    file = bench.run_folder() / "state.json"
+    if moment == "planned":
+        bench.job(rows=4, limits={"batch_requests": 2, "max_cost_usd": 0.0000001})
+        bench.go(wait=False, code=4)
+        bench.job(limits={"batch_requests": 2})
+    else:
+        bench.serve(faults=[{"on": "create", "status": 429, "skip": 1, "times": 1000}])
+        bench.go(wait=False, code=75)
+    old = file.read_bytes()
+    first = next(shard.id for shard in bench.state().shards if shard.phase is Phase.PLANNED)
+    bench.serve()
+    bench.go(code=0)
+    sent, kept = bench.ledger(), bench.listing()
+    file.write_bytes(old)
+    bench.output.unlink()
+    ran = bench.run("run", code=78)
+    assert ran.stderr == (
+        f"error: the state is older than what was submitted: shard {first} was sent\n"
+        f"  --> {file}\n"
+        "hint: restore a newer backup; or look with `batchrun batches list` at what was sent, and move the"
+        " folder away to start afresh and pay again\n"
+    )
+    assert bench.ledger() == sent
+    assert [name for name in kept if "/shards/" in name] == [n for n in bench.listing() if "/shards/" in n]
+
+
+def test_rows_that_were_deleted_are_expanded_again(bench: Bench) -> None:
+    bench.job(rows=2)
+    bench.go(code=0)
+    for file in (bench.run_folder() / "rows").iterdir():
+        file.unlink()
+    bench.output.unlink()
+    bench.go(code=0)
+    assert len(bench.records()) == 2
+    assert len(bench.ledger()) == 1
+
+
+def test_results_without_state_and_shards(bench: Bench) -> None:
+    bench.job(rows=1)
+    bench.go(code=0)
+    for name in ("state.json", "shards/0001.jsonl", "shards/0001.sent"):
+        (bench.run_folder() / name).unlink()
+    ran = bench.run("run", code=78)
+    assert ran.stderr.startswith("error: the state file is missing, but shards or results of an earlier run")
 
 
 def test_a_disk_that_is_full(bench: Bench) -> None:
@@ -487,3 +568,17 @@ def test_a_full_stdout(bench: Bench) -> None:
         )
     assert ran.returncode == 74
     assert ran.stderr.endswith("error: cannot read or write: No space left on device\n")
+
+
+@pytest.mark.parametrize("closing", ["2>&-", "2>/dev/full"])
+def test_a_stderr_that_takes_nothing_stops_no_run(bench: Bench, closing: str) -> None:
+    bench.serve()
+    bench.job(rows=2)
+    shell = ["-c", f'exec "$0" "$@" {closing}', sys.executable, "-m", "batchrun"]
+    for args, code in [(["run"], 0), (["run"], 0), (["run", "none.yaml"], 66), (["run", "--nope"], 2)]:
+        ran = subprocess.run(
+            ["sh", *shell, *args], cwd=bench.folder, env=bench.environment(), check=False, timeout=60
+        )
+        assert ran.returncode == code, args
+    assert len(bench.records()) == 2
+    assert len(bench.ledger()) == 1

@@ -214,3 +214,22 @@ def test_results_need_no_order_and_ids_no_file(tmp_path: Path) -> None:
     one, two = source(tmp_path / "1", succeeded("a")), source(tmp_path / "2", succeeded("b"))
     collect(job(tmp_path), rows, [two, one], price_of)
     assert [r["custom_id"] for r in records(tmp_path / "out/o.jsonl")] == [custom_id("b")]
+
+
+@pytest.mark.parametrize("output", ["out/o.jsonl", "out/o.csv", "out/o.parquet"])
+def test_one_odd_answer_does_not_cost_the_others_their_output(tmp_path: Path, output: str) -> None:
+    rows = rows_file(tmp_path / "rows", "a", "b", "c", "d")
+    answers = source(
+        tmp_path / "1",
+        succeeded("a", "[" * 300 + "]" * 300),
+        succeeded("b", "", content=5, model=[5], stop_reason={"a": 1}),
+        succeeded("c", json.dumps(["x" * 48])),
+        succeeded("d", '["xxy"]'),
+    )
+    schema = node({"type": "array", "items": {"pattern": "^(x+x+)+y$"}})
+    done = collect(job(tmp_path, output, request=asking_for(schema)), rows, [answers], price_of)
+    assert {(p.type, p.count) for p in done.summary.problems} == {("unparsable", 2), ("schema", 1)}
+    assert done.summary.records == 4
+    if output.endswith("jsonl"):
+        out = records(tmp_path / output)
+        assert [r["json"] for r in out] == [None, None, None, ["xxy"]]

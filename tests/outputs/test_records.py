@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from jsonschema import Draft7Validator
 
@@ -11,7 +12,7 @@ from batchrun.outputs.records import FIELDS, Record, record_of
 from batchrun.outputs.structured import Check
 from batchrun.prices import price_of
 from batchrun.results import parse
-from tests.resultlines import MODEL, custom_id, ended, errored, succeeded
+from tests.resultlines import MODEL, custom_id, ended, errored, message, succeeded
 
 RESULT: dict[str, Any] = json.loads((Path(__file__).parents[2] / "schemas/result.schema.json").read_text())
 SCHEMA = Draft7Validator(RESULT)
@@ -162,3 +163,35 @@ def test_a_cost_nobody_knows_is_null() -> None:
 def test_the_schema_describes_every_field_and_no_other() -> None:
     assert set(RESULT["properties"]) == set(FIELDS)
     Draft7Validator.check_schema(RESULT)
+
+
+DEEP: Any = json.loads("[" * 300 + "]" * 300)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        5,
+        "words",
+        {"type": "text"},
+        [{"type": "text", "text": 5}],
+        [{"type": "tool_use", "name": 5, "input": {}}],
+        [{"type": "tool_use", "name": "look", "input": DEEP}],
+    ],
+)
+def test_content_that_cannot_be_read_is_a_problem_of_the_record(content: Any) -> None:
+    odd = json.dumps(
+        {"custom_id": custom_id("a"), "result": {"type": "succeeded", "message": message(content=content)}}
+    )
+    made = record(odd.encode())
+    assert (made["text"], made["problem"], made["cost_usd"]) == ("", "unparsable", 0.001)
+    assert orjson.dumps(made)
+
+
+@pytest.mark.parametrize("value", [5, DEEP, {"a": 1}])
+def test_words_that_are_none_are_left_out(value: Any) -> None:
+    odd = message(stop_reason=value, model=value)
+    made = record(
+        json.dumps({"custom_id": custom_id("a"), "result": {"type": "succeeded", "message": odd}}).encode()
+    )
+    assert (made["text"], made["stop_reason"], made["model"], made["cost_usd"]) == ("Blue.", None, None, None)

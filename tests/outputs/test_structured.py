@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from batchrun.model import FromRow, Node
-from batchrun.outputs.structured import Check, check_for, read, schema_in, written_schema
+from batchrun.outputs.structured import MAX_DEPTH, Check, check_for, read, schema_in, written_schema
 from tests.jobs import PLACE, asking_for, node
 
 SCHEMA: dict[str, Any] = {
@@ -85,3 +85,51 @@ def test_a_schema_that_cannot_be_used_says_so_and_is_never_fetched(schema: Any, 
     value, problem = read('"x"', checking(schema))
     assert value is None
     assert problem is not None and problem.startswith(start)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        [],
+        5,
+        "x",
+        {"$schema": 5},
+        {"$id": "http://[::1", "$ref": "other"},
+        {"$ref": "http://[::1"},
+        {"patternProperties": {"^(x+x+)+y$": {}}, "additionalProperties": False},
+        {"$ref": "#"},
+        orjson.loads('{"not":' * 300 + "{}" + "}" * 300),
+    ],
+)
+@pytest.mark.parametrize("text", ['"x"', '{"a": 1}'])
+def test_whatever_a_row_brings_as_its_schema_is_a_problem_of_that_row(schema: Any, text: str) -> None:
+    value, problem = read(text, checking(schema))
+    assert value is None
+    assert problem is not None and problem.startswith("schema: ") and len(problem) < 200
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "problem"),
+    [
+        ("^(x+x+)+y$", "x" * 48, f"schema: $: {'x' * 48!r} does not match '^(x+x+)+y$'"),
+        ("(a|a)*b", "a" * 5000 + "c", f"schema: $: {'a' * 79 + '…'!r} does not match '(a|a)*b'"),
+        ("b+", "abc", None),
+        ("(?<=a)b", "xx", None),  # not checked
+    ],
+)
+def test_a_pattern_is_searched_in_linear_time(pattern: str, text: str, problem: str | None) -> None:
+    assert read(orjson.dumps(text).decode(), checking({"pattern": pattern}))[1] == problem
+
+
+@pytest.mark.parametrize("depth", [MAX_DEPTH + 1, 300, 2000])
+@pytest.mark.parametrize("pair", [("[", "]"), ('{"a":', "}")])
+def test_a_value_that_is_too_deep_to_be_written_is_no_value(pair: tuple[str, str], depth: int) -> None:
+    opening, closing = pair
+    text = opening * depth + ("1" if opening != "[" else "") + closing * depth
+    assert read(text, checking({"type": ["array", "object"]})) == (None, "unparsable")
+
+
+def test_a_deep_value_is_written_all_the_same() -> None:
+    value, problem = read("[" * MAX_DEPTH + "]" * MAX_DEPTH, checking({"type": "array"}))
+    assert problem is None
+    assert len(orjson.dumps(value)) == 2 * MAX_DEPTH

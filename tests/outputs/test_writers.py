@@ -8,6 +8,7 @@ import pytest
 
 from batchrun.errors import BatchrunError, CannotCreate
 from batchrun.files import digest
+from batchrun.model import FileFact
 from batchrun.outputs.writers import write_file
 
 
@@ -60,6 +61,35 @@ def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:
         write_file(path, fill)
     assert path.read_bytes() == b"old"
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_what_came_meanwhile_stays(tmp_path: Path) -> None:
+    path = tmp_path / "out" / "o.jsonl"
+    for _ in range(2):
+        with pytest.raises(CannotCreate, match="came or changed while the answer was written"):
+            write_file(path, lambda stream: (stream.write(b"new"), path.write_bytes(b"mine!"), None)[2])
+        assert path.read_bytes() == b"mine!"
+        os.utime(path, ns=(1, 1))
+
+
+def test_a_folder_that_becomes_a_link_meanwhile(tmp_path: Path) -> None:
+    path, outside = tmp_path / "out" / "o.jsonl", tmp_path / "outside"
+    outside.mkdir()
+
+    def fill(stream: BinaryIO) -> None:
+        path.parent.rename(tmp_path / "before")
+        path.parent.symlink_to(outside)
+
+    with pytest.raises(CannotCreate, match="its folder has become a link"):
+        write_file(path, fill)
+    assert list(outside.iterdir()) == []
+
+
+def test_it_is_told_how_the_file_will_stand_there(tmp_path: Path) -> None:
+    path, told = tmp_path / "o.jsonl", list[FileFact]()
+    fact, _ = write_file(path, lambda stream: (stream.write(b"new"), None)[1], told.append)
+    write_file(path, lambda stream: (stream.write(b"new"), None)[1], told.append)
+    assert told == [fact]
 
 
 def refused(path: Path) -> str:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -302,3 +303,29 @@ def test_every_setting_of_the_reference_can_be_switched_on(folder: Path) -> None
     assert loaded.job.request is not None
     assert loaded.job.request["new_parameter"] is True
     assert [w.field for w in loaded.warnings] == ["request.fallback_credit_token"]
+
+
+# ---- names ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        (SMALL.replace("out.jsonl", '"out.jsonl\\n"'), "output.path"),
+        (SMALL + 'name: "job\\n"\n', "name"),
+        (SMALL + 'betas: ["abc\\n"]\n', "betas[0]"),
+        (SMALL.replace("rows.csv", 'rows.csv, delimiter: ";\\n"'), "input.delimiter"),
+    ],
+)
+def test_a_line_break_at_the_end_of_a_name(folder: Path, text: str, field: str) -> None:
+    assert [line.split(": ")[0].split(" ")[1] for line in told(write(folder, text))] == [field]
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS takes no such names")
+def test_a_name_that_is_no_text(folder: Path) -> None:
+    path = folder / os.fsdecode(b"job\xff.yaml")
+    path.write_text(SMALL)
+    with pytest.raises(SpecError) as caught:
+        load(path, today=TODAY)
+    message = "the name of this file or of its folder is not UTF-8"
+    assert caught.value.problems == (Problem(message, f"{folder}/job\\udcff.yaml", "rename it"),)

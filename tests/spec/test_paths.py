@@ -27,7 +27,7 @@ def said(root: Path, output: str, *inputs: str) -> list[str]:
         ("data/a/b/out.jsonl", ["data/**/*.jsonl"], "is among the input (data/**/*.jsonl)"),
         ("data/out.jsonl", ["data/**/*.jsonl"], "is among the input (data/**/*.jsonl)"),
         ("job.csv", [], "is the spec"),
-        (".batchrun/x/out.csv", [], "lies inside .batchrun"),
+        (".batchrun/x/out.csv", [], "'.batchrun/x/out.csv' lies inside .batchrun"),
         ("a/../../out.csv", [], "'a/../../out.csv' lies outside the spec's folder"),
         ("folder.csv", [], "is a folder"),
     ],
@@ -37,6 +37,31 @@ def test_the_output_keeps_away_from_what_is_read(
 ) -> None:
     (tmp_path / "folder.csv").mkdir()
     assert said(tmp_path, output, *inputs) == ([message] if message else [])
+
+
+@pytest.mark.parametrize("name", ["proj[1]", "a*", "?"])
+@pytest.mark.parametrize("pattern", ["*.jsonl", "./*.jsonl", "**/*.jsonl"])
+def test_a_folder_whose_name_looks_like_a_pattern(tmp_path: Path, name: str, pattern: str) -> None:
+    root = tmp_path / name
+    root.mkdir()
+    assert said(root, "all.jsonl", pattern) == [f"is among the input ({pattern})"]
+    assert said(root, "all.csv", pattern) == []
+
+
+def test_an_allowed_root_holds_no_output_among_its_state(tmp_path: Path) -> None:
+    root = tmp_path / "sub"
+    root.mkdir()
+    faults = Faults("job.yaml")
+    check_output_path("../.batchrun/out.csv", faults, root, (tmp_path,), [], [])
+    assert [f.message for f in faults.errors] == ["'../.batchrun/out.csv' lies inside .batchrun"]
+
+
+def test_an_output_beside_the_spec_among_the_input_of_an_allowed_root(tmp_path: Path) -> None:
+    root = tmp_path / "a[1]"
+    root.mkdir()
+    faults = Faults("job.yaml")
+    check_output_path("../b/out.csv", faults, root, (tmp_path,), [], ["../b/*.csv"])
+    assert [f.message for f in faults.errors] == ["is among the input (../b/*.csv)"]
 
 
 def test_input_paths_stay_inside(tmp_path: Path) -> None:
