@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import TextIO
 
 import click
 
@@ -79,6 +80,11 @@ def main(args: Sequence[str] | None = None) -> None:
         code = ExitCode.SIGINT
     # The code is decided; one more Ctrl-C would only make the interpreter complain on its way out.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        if sys.stderr is not None:
+            sys.stderr.flush()
+    except OSError:  # nobody hears us; the code still says it
+        _drop(sys.stderr)
     sys.exit(code)
 
 
@@ -98,7 +104,7 @@ def run(args: Sequence[str] | None = None) -> int:
             error.show()
         return ExitCode.USAGE
     except (BrokenPipeError, SystemExit):  # the latter is click's word for the former
-        _drop_stdout()  # whoever read us has enough
+        _drop(sys.stdout)  # whoever read us has enough
         return 128 + signal.SIGPIPE
     except KeyboardInterrupt:
         return ExitCode.SIGINT
@@ -106,7 +112,7 @@ def run(args: Sequence[str] | None = None) -> int:
         _show(error)
         return 128 + error.signal if isinstance(error, Interrupted) else error.exit_code
     except OSError as error:  # stdout on a full disk, a folder that went away: the world, not a bug
-        _drop_stdout()
+        _drop(sys.stdout)
         what = f" {error.filename}" if error.filename else ""
         _tell(f"error: cannot read or write{what}: {error.strerror or error}")
         return ExitCode.IO
@@ -119,10 +125,10 @@ def run(args: Sequence[str] | None = None) -> int:
         return ExitCode.BUG
 
 
-def _drop_stdout() -> None:
+def _drop(stream: TextIO | None) -> None:
     """Python's own flush at exit must not complain again."""
-    if sys.stdout is not None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if stream is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _show(error: BatchrunError) -> None:
