@@ -28,16 +28,17 @@ def cancel_job(
     environ: Mapping[str, str] | None = None,
     observer: Observer | None = None,
 ) -> Outcome | None:
-    """Cancel every batch under way and send nothing more; nothing changes where nothing was ever sent. None: another process runs the job, and was asked.
+    """Cancel every batch under way and send nothing more; nothing changes where nothing was ever sent.
 
-    Raises NotFinished when a batch could not be reached; the next run cancels it.
+    None: another process runs the job, and was asked. Raises NotFinished when a batch could not be reached;
+    the next run cancels it.
     """
     from batchrun.spec import load
 
     job = load(spec, roots=roots).job
     store = Store(job.root, job.name, sandbox=sandbox)
     state = store.load()
-    if state is None or not any(s.batch or s.intent for s in state.shards):
+    if state is None or not lifecycle.began(state):
         return look(spec, sandbox=sandbox, roots=roots)
     # The wish outlives this process: whoever holds the lock, or comes next, sees it.
     store.ask_to_cancel()

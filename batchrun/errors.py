@@ -5,7 +5,6 @@ BatchrunError                     a problem the user can act on; shown without a
 ├── SpecError              65     the job spec is wrong; carries every problem found in one pass
 ├── DataError              65     a row, or a file of rows, is wrong
 ├── MissingInput           66     an input file is not there
-├── RowsFailed              3     finished, but some rows did not succeed
 ├── NeedsPerson             4     held, over budget, billing: someone has to decide
 ├── CannotCreate           73     an output cannot be created
 ├── DiskError              74     reading or writing failed, the disk is full
@@ -105,10 +104,6 @@ class DataError(BatchrunError):
 
 class MissingInput(BatchrunError):
     exit_code = ExitCode.NO_INPUT
-
-
-class RowsFailed(BatchrunError):
-    exit_code = ExitCode.ROWS_FAILED
 
 
 class NeedsPerson(BatchrunError):

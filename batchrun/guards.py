@@ -33,7 +33,7 @@ def allow_first_spend(engine: Engine, consent: Consent | None = None) -> None:
     state = engine.state
     if _in_sandbox(engine) or engine.policy.max_cost_usd is not None or state.canceled:
         return
-    if _began(state) or all(s.phase is not Phase.PLANNED for s in state.shards):
+    if lifecycle.began(state) or all(s.phase is not Phase.PLANNED for s in state.shards):
         return
     if not (consent and consent(state)):
         raise NeedsPerson(
@@ -122,7 +122,7 @@ def check_identity(engine: Engine, origin: str) -> None:
     if state.expansion is None:
         _refuse_renamed(engine)
     if state.origin != origin:
-        if _began(state):
+        if lifecycle.began(state):
             raise ConfigError(
                 f"the job's batches are at {state.origin}, but ANTHROPIC_BASE_URL leads to {origin}",
                 hint="run it with the base URL it was started with, or copy the spec to a folder of its own",
@@ -142,14 +142,14 @@ def _refuse_renamed(engine: Engine) -> None:
     reads and asks: the name may not be all that was edited."""
     job = engine.job
     for other in engine.store.others():
-        if other.spec == job.spec.name and _began(other):
+        if other.spec == job.spec.name and lifecycle.began(other):
             raise ConfigError(
                 f"{job.spec.name} was the job '{other.job}' before, and that has begun; nothing was submitted",
                 hint=f"name it `name: {other.job}` as before, or move {STATE_FOLDER}/{other.job} away to start afresh"
                 " and pay again",
             )
         last = other.expansion
-        if last is None or not _began(other) or (job.root / other.spec).exists():
+        if last is None or not lifecycle.began(other) or (job.root / other.spec).exists():
             continue
         asks_alike = last.parts == parts_of(job) or lifecycle.under_way(other)
         if asks_alike and last.input_paths == job.input.paths:
@@ -159,11 +159,6 @@ def _refuse_renamed(engine: Engine) -> None:
                 hint=f"add `name: {other.job}` to carry on with it, or move {STATE_FOLDER}/{other.job} away to start"
                 " afresh and pay again",
             )
-
-
-def _began(state: RunState) -> bool:
-    """Whether anything was sent, or may have been."""
-    return any(s.batch or s.intent for s in state.shards)
 
 
 def _in_sandbox(engine: Engine) -> bool:

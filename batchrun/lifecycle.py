@@ -175,6 +175,11 @@ def worth_retrying(shard: Shard, policy: Policy) -> bool:
     return bool(counts.expired or canceled or any(errors.get(kind) for kind in RETRYABLE))
 
 
+def began(state: RunState) -> bool:
+    """Whether anything was sent, or may have been."""
+    return any(s.batch or s.intent for s in state.shards)
+
+
 def under_way(state: RunState) -> bool:
     """Whether anything was sent, or may have been, whose answers are still to come."""
     return any(s.phase in ACTIVE for s in state.shards)

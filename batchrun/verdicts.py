@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from batchrun.errors import ExitCode
-from batchrun.lifecycle import needs_person, under_way
+from batchrun.lifecycle import began, needs_person, under_way
 from batchrun.money import over_budget
 from batchrun.policy import Policy
 from batchrun.state import Reason, RunState
@@ -35,7 +35,7 @@ def verdict(state: RunState, policy: Policy) -> Verdict:
         return Verdict.OVER_BUDGET
     if state.collected is not None:
         return Verdict.DONE
-    return Verdict.RUNNING if any(s.batch or s.intent for s in state.shards) else Verdict.NEW
+    return Verdict.RUNNING if began(state) else Verdict.NEW
 
 
 def exit_code(state: RunState, policy: Policy) -> ExitCode:

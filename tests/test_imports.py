@@ -72,7 +72,7 @@ def test_imports_point_down(path: Path) -> None:
         top, *rest = name.split(".")
         if top == "batchrun" and rest and rest[0] != "__version__":
             assert ring_of(rest[0]) <= ring, f"{path.name}:{line} imports {name} from a ring above"
-        elif ring <= 1 and top not in ("render",):
+        elif ring <= 1:
             assert top not in OUTSIDE or "progress" in path.name, (
                 f"{path.name}:{line}: ring {ring} imports {name}"
             )
