@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchrun import events, lifecycle
+from batchrun.clockwork import REAL, Clockwork
 from batchrun.errors import Locked, NotFinished, UsageError
 from batchrun.guards import allow_first_spend, guard_output
 from batchrun.jobs import Outcome, Shield, Target, look, opened, standing
@@ -27,6 +28,7 @@ def cancel_job(
     roots: Sequence[Path] = (),
     environ: Mapping[str, str] | None = None,
     observer: Observer | None = None,
+    clockwork: Clockwork = REAL,
 ) -> Outcome | None:
     """Cancel every batch under way and send nothing more; nothing changes where nothing was ever sent.
 
@@ -43,7 +45,9 @@ def cancel_job(
     # The wish outlives this process: whoever holds the lock, or comes next, sees it.
     store.ask_to_cancel()
     try:
-        with opened(spec, target=Target(sandbox, environ), roots=roots, observer=observer) as engine:
+        with opened(
+            spec, target=Target(sandbox, environ, clockwork), roots=roots, observer=observer
+        ) as engine:
             engine.cancel()
             for shard in engine.state.shards:
                 if lifecycle.cancelable(shard):
@@ -65,10 +69,11 @@ def retry_job(
     environ: Mapping[str, str] | None = None,
     observer: Observer | None = None,
     shield: Shield = nullcontext,
+    clockwork: Clockwork = REAL,
 ) -> Outcome:
     """Put everything that did not succeed into new shards, then run. Succeeded rows are left alone."""
     with opened(
-        spec, target=Target(sandbox, environ), roots=roots, observer=observer, shield=shield
+        spec, target=Target(sandbox, environ, clockwork), roots=roots, observer=observer, shield=shield
     ) as engine:
         guard_output(engine)
         engine.prepare()
@@ -89,12 +94,13 @@ def adopt_batch(
     roots: Sequence[Path] = (),
     environ: Mapping[str, str] | None = None,
     observer: Observer | None = None,
+    clockwork: Clockwork = REAL,
 ) -> Outcome:
     """Take `batch_id` for the batch of a held shard; its results still have to prove it.
 
     Raises UsageError when it cannot be: another number of requests, or another job's.
     """
-    with opened(spec, target=Target(sandbox, environ), roots=roots, observer=observer) as engine:
+    with opened(spec, target=Target(sandbox, environ, clockwork), roots=roots, observer=observer) as engine:
         shard = _undecided(engine, shard_id)
         if shard.batch and not shard.batch.provisional:
             raise UsageError(
@@ -129,11 +135,12 @@ def resubmit_shard(
     environ: Mapping[str, str] | None = None,
     observer: Observer | None = None,
     shield: Shield = nullcontext,
+    clockwork: Clockwork = REAL,
 ) -> Outcome:
     """Submit what today's rows need of a held shard, or of one whose batch is gone, again, although it may be
     paid for twice: the caller accepts that."""
     with opened(
-        spec, target=Target(sandbox, environ), roots=roots, observer=observer, shield=shield
+        spec, target=Target(sandbox, environ, clockwork), roots=roots, observer=observer, shield=shield
     ) as engine:
         shard = _undecided(engine, shard_id, gone=True)
         guard_output(engine)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from batchrun import lifecycle, verdicts
+from batchrun.clockwork import REAL, Clockwork
 from batchrun.errors import ApiError, CannotCreate, ConfigError, DataError, ExitCode, MissingInput, Problem
 from batchrun.events import Event
 from batchrun.guards import SANDBOX_ORIGIN, Consent, allow_first_spend, check_identity, guard_output
@@ -82,10 +83,12 @@ class Silent:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a job's batches go. `environ` holds key and base URL; a spec never does (design §2)."""
+    """Where a job's batches go, and by whose clock. `environ` holds key and base URL; a spec never does
+    (design §2)."""
 
     sandbox: bool = False
     environ: Mapping[str, str] | None = None
+    clockwork: Clockwork = REAL
 
     @property
     def origin(self) -> str:
@@ -115,6 +118,7 @@ def run_job(
     environ: Mapping[str, str] | None = None,
     observer: Observer | None = None,
     shield: Shield = nullcontext,
+    clockwork: Clockwork = REAL,
 ) -> Outcome:
     """Do what is left to do for the job of `spec`, and wait for it unless told not to.
 
@@ -122,7 +126,7 @@ def run_job(
     moments in which an interruption should wait. Raises SpecError, DataError, Locked, ApiError and the rest
     of batchrun.errors; rows that failed are data in the output, not an exception.
     """
-    path, target = Path(spec), Target(sandbox, environ)
+    path, target = Path(spec), Target(sandbox, environ, clockwork)
     if done := finished(path, sandbox=sandbox, roots=roots):
         return done
     with opened(path, target=target, roots=roots, observer=observer, shield=shield) as engine:
@@ -190,7 +194,16 @@ def opened(
         for problem in loaded.warnings:
             with harmless():
                 observer.warning(problem)
-        engine = Engine(job, store, connect, observer, origin=target.origin, shield=shield)
+        engine = Engine(
+            job,
+            store,
+            connect,
+            observer,
+            origin=target.origin,
+            clock=target.clockwork.now,
+            sleep=target.clockwork.sleep,
+            shield=shield,
+        )
         check_identity(engine, target.origin)
         yield engine
 
@@ -237,7 +250,7 @@ def connection(job: Job, target: Target) -> Iterator[Callable[[], Provider]]:
             environ = os.environ if target.environ is None else target.environ
             if target.sandbox:
                 environ = open_.enter_context(_sandbox(job))
-            provider = connect("anthropic", environ)
+            provider = connect("anthropic", environ, clockwork=target.clockwork)
             open_.callback(provider.close)
             return provider
 

@@ -17,7 +17,8 @@ from batchrun.client import apierrors, streams, wire
 from batchrun.client.body import Body, Upload, uploading
 from batchrun.client.endpoint import DEFAULT_VERSION, endpoint
 from batchrun.client.transport import Answer, Timeouts, Transport
-from batchrun.client.waiting import PATIENCE, Clockwork, Polled, wait
+from batchrun.client.waiting import PATIENCE, Polled, wait
+from batchrun.clockwork import Clockwork
 from batchrun.errors import (
     ApiError,
     BadRequest,

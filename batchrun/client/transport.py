@@ -23,7 +23,7 @@ from batchrun.client.body import Upload
 from batchrun.client.disconnects import LIBRARY_ERRORS, broken, connected, no_answer
 from batchrun.client.endpoint import Endpoint
 from batchrun.client.streams import PIECE, gunzip
-from batchrun.client.waiting import Clockwork
+from batchrun.clockwork import Clockwork
 from batchrun.errors import ApiError, BadResponse
 from batchrun.model import Json
 from batchrun.safetext import plain

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import isfinite
 
+from batchrun.clockwork import Clockwork
 from batchrun.errors import ApiError, BadResponse, NotFound, UsageError, WaitTimeout
 from batchrun.model import Batch
 from batchrun.safetext import plain
@@ -13,15 +14,6 @@ from batchrun.units import format_duration
 
 # Seconds a batch that we know may answer 404 (batches-api §2.2): just after create, or between polls.
 PATIENCE = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Clockwork:
-    """Time and chance, given from outside so that tests need no patience. `clock` never goes back."""
-
-    sleep: Callable[[float], None]
-    clock: Callable[[], float]
-    rng: Callable[[], float]
 
 
 @dataclass(frozen=True, slots=True)

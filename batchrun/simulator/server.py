@@ -56,6 +56,11 @@ class Simulator:
         self._thread: threading.Thread | None = None
         self.url = f"http://{HOST}:{self._server.server_address[1]}"
 
+    def change(self, options: Options) -> None:
+        """Behave like this from the next call on, as a restart would: all that lasts is in the state folder."""
+        self.options = options
+        self._api = Api(Batches(self._state, options, self.clock), options, self.clock)
+
     def answer(self, call: Call) -> Reply:
         """What the API says to a call. Raises Refused."""
         try:

@@ -14,7 +14,7 @@ import pytest
 from batchrun.client.body import Body, Upload
 from batchrun.client.endpoint import Endpoint
 from batchrun.client.transport import MAX_ANSWER, RETRY_BUDGET, Answer, Timeouts, Transport
-from batchrun.client.waiting import Clockwork
+from batchrun.clockwork import Clockwork
 from batchrun.errors import ApiError, BadResponse, ConnectionFailed, KeyRefused, RateLimited, ServerError
 from tests.rawserver import Call, Cut, FakeTime, RawServer, Reply, Reset, api_error, http
 

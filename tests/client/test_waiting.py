@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from batchrun.client import wire
-from batchrun.client.waiting import PATIENCE, Clockwork, Polled, wait
+from batchrun.client.waiting import PATIENCE, Polled, wait
+from batchrun.clockwork import Clockwork
 from batchrun.errors import ApiError, BadResponse, KeyRefused, NotFound, ServerError, UsageError, WaitTimeout
 from batchrun.model import Batch
 from tests.rawserver import FakeTime, batch_json

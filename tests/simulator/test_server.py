@@ -33,6 +33,19 @@ def test_a_restart_carries_on(make_simulator: MakeSimulator, tmp_path: Path) -> 
     assert [line["id"] for line in ledger(tmp_path)] == [batch["id"], second["id"]]
 
 
+def test_other_options_from_the_next_call_on(make_simulator: MakeSimulator) -> None:
+    clock = Clock()
+    simulator = make_simulator(options=Options(process_seconds=100, retry_after=None), clock=clock)
+    with Client(simulator) as client:
+        first = client.create(entry("a"))
+        simulator.change(Options(process_seconds=0, max_requests=1))
+        assert client.batch(client.create(entry("b"))["id"])["processing_status"] == "ended"
+        assert client.batch(first["id"])["processing_status"] == "in_progress"
+        assert client.post({"requests": [entry("c"), entry("d")]}).status_code == 400
+        clock.forward(100)
+        assert client.batch(first["id"])["processing_status"] == "ended"
+
+
 def test_the_same_port_again(make_simulator: MakeSimulator, tmp_path: Path) -> None:
     first = make_simulator(tmp_path)
     with Client(first) as client:
