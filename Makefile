@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help demo test lint types format wheel clean
+.PHONY: help demo test bench lint types format wheel clean
 
 help: ## what there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -13,6 +13,9 @@ demo: $(VENV)/.installed ## run a real job against the embedded API, without a k
 
 test: $(VENV)/.installed-dev ## the whole test suite
 	$(BIN)/python -m pytest -n 2
+
+bench: $(VENV)/.installed-dev ## every stage beside its floor and beside plain scripts; some minutes
+	$(BIN)/python -m benchmarks --million
 
 lint: $(VENV)/.installed-dev ## style
 	$(BIN)/ruff check .

@@ -1,0 +1,174 @@
+"""Each stage of the job and its floor, as a process that says in its last line how long the stage alone took.
+
+python -m benchmarks.stages NAME ARGUMENT…
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import orjson
+
+from benchmarks import data
+
+
+@contextmanager
+def stage() -> Iterator[None]:
+    """What stands in this block is the stage; the rest is getting there."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    yield
+    took = {"seconds": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
+    print(orjson.dumps(took).decode())
+
+
+# ---- expand ------------------------------------------------------------------------------------
+
+
+def expand() -> None:
+    """Rows to shards, with keys, digests, estimate and the rows file, durable."""
+    from batchrun.prepare import prepare
+    from batchrun.spec import load
+    from batchrun.store import Store
+
+    job = load(Path("job.yaml")).job
+    shutil.rmtree(".batchrun", ignore_errors=True)
+    store = Store(job.root, job.name)
+    with store.locked(), stage():
+        prepare(job, None, store)
+
+
+def expand_floor() -> None:
+    """The loop of the plain streaming script."""
+    from benchmarks.plain.streaming import expand as plain
+
+    with stage():
+        plain(Path("tickets.csv"))
+
+
+def render_floor() -> None:
+    """Nothing but minijinja, on rows that are there already."""
+    from minijinja import Environment
+
+    with Path("tickets.csv").open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    environment = Environment(templates={"t": data.LOGIC})
+    with stage():
+        for row in rows:
+            environment.render_template("t", **row)
+
+
+# ---- submit, download, prove -------------------------------------------------------------------
+
+
+def submit() -> None:
+    """One POST of the shard."""
+    from batchrun.files import lines
+    from batchrun.providers import connect
+
+    requests = sum(1 for _ in lines(Path("shard.jsonl")))
+    provider = connect("anthropic", os.environ)
+    with stage():
+        batch = provider.create(Path("shard.jsonl"), requests=requests, betas=(), api_version="2023-06-01")
+    Path("batch").write_text(batch.id)
+
+
+def download() -> None:
+    """The results, whole and proven."""
+    from batchrun.prices import PriceBook
+    from batchrun.proof import prove
+    from batchrun.providers import connect
+    from batchrun.shards import custom_ids
+
+    provider, id = connect("anthropic", os.environ), Path("batch").read_text()
+    counts = provider.retrieve(id).batch.request_counts
+    with stage():
+        provider.download(id, Path("results.part"))
+        prove(Path("results.part"), custom_ids(Path("shard.jsonl")), counts, PriceBook({}))
+
+
+# ---- collect -----------------------------------------------------------------------------------
+
+
+def collect() -> None:
+    """Results to output, in input order."""
+    from batchrun.outputs.collect import collect as gather
+    from batchrun.prices import PriceBook
+    from batchrun.reshard import sources
+    from batchrun.spec import load
+    from batchrun.store import Store
+
+    job = load(Path("job.yaml")).job
+    store = Store(job.root, job.name)
+    state = store.load()
+    assert state is not None
+    assert state.expansion is not None
+    job.output.path.unlink(missing_ok=True)
+    with stage():
+        gather(
+            job,
+            store.rows(state.expansion.rows_file),
+            sources(state, store),
+            PriceBook(state.prices),
+        )
+
+
+def collect_floor() -> None:
+    """Parse and dump the same lines."""
+    results = sorted(Path(".batchrun/job/results").glob("*.jsonl"))
+    with stage(), Path("floor.jsonl").open("wb") as out:
+        for path in results:
+            with path.open("rb") as stream:
+                for line in stream:
+                    out.write(orjson.dumps(orjson.loads(line), option=orjson.OPT_APPEND_NEWLINE))
+
+
+# ---- state -------------------------------------------------------------------------------------
+
+SAVES = 100
+
+
+def save() -> None:
+    """The state of a finished job, saved again and again."""
+    from batchrun.store import Store
+
+    store = Store(Path.cwd(), "job")
+    state = store.load()
+    assert state is not None
+    with stage():
+        for _ in range(SAVES):
+            store.save(state)
+
+
+def save_floor() -> None:
+    """4 KB, synced and renamed."""
+    content = b"x" * 4096
+    with stage():
+        for _ in range(SAVES):
+            with Path("floor.tmp").open("wb") as out:
+                out.write(content)
+                out.flush()
+                os.fsync(out.fileno())
+            Path("floor.tmp").replace("floor.json")
+
+
+STAGES: dict[str, Callable[[], None]] = {
+    "expand": expand,
+    "expand-floor": expand_floor,
+    "render-floor": render_floor,
+    "submit": submit,
+    "download": download,
+    "collect": collect,
+    "collect-floor": collect_floor,
+    "save": save,
+    "save-floor": save_floor,
+}
+
+if __name__ == "__main__":
+    STAGES[sys.argv[1]]()
