@@ -3,7 +3,9 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help demo test bench lint types format wheel clean
+TRIALS ?= build/trials.jsonl
+
+.PHONY: help demo test crash bench lint types format wheel clean
 
 help: ## what there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -16,6 +18,9 @@ test: $(VENV)/.installed-dev ## the whole test suite
 
 bench: $(VENV)/.installed-dev ## every stage beside its floor and beside plain scripts; some minutes
 	$(BIN)/python -m benchmarks --million
+
+crash: $(VENV)/.installed-dev ## the three promises under every fault; about half an hour
+	$(BIN)/python -m pytest -n 2 -m campaign --trials $(TRIALS)
 
 lint: $(VENV)/.installed-dev ## style
 	$(BIN)/ruff check .

@@ -15,6 +15,7 @@ from typing import Protocol
 import pytest
 
 from batchrun.simulator import Options, Simulator
+from tests.trials.tally import Campaign, Tally, table
 
 FAST = Options(process_seconds=0.0, cancel_seconds=0.0, retry_after=None)
 
@@ -85,3 +86,31 @@ def make_simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeSim
 def simulator(make_simulator: MakeSimulator) -> Simulator:
     """A simulator whose batches end at once."""
     return make_simulator()
+
+
+# ---- trials (tests/trials) -----------------------------------------------------------------------
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--trials", type=Path, metavar="FILE", help="count trials in FILE and print a table")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    report: Path | None = config.getoption("--trials")
+    if report is not None and not hasattr(config, "workerinput"):  # the one process that every run has
+        report.unlink(missing_ok=True)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    report: Path | None = config.getoption("--trials")
+    if report is not None and (lines := table(report)):
+        terminalreporter.section("trials")
+        for line in lines:
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def tally(pytestconfig: pytest.Config) -> Tally:
+    """Begins a campaign of trials; its counts go to the report, where there is one."""
+    report: Path | None = pytestconfig.getoption("--trials")
+    return lambda name: Campaign(name, report and report.absolute())
