@@ -128,9 +128,13 @@ class Engine:
                 return
             self._perform_all(action)
 
-    def run(self, *, wait: bool) -> RunState:
-        """Do all there is to do; with `wait`, also wait for it. Every event is saved as it happens."""
-        self.state = lifecycle.wake(self.state)
+    def run(self, *, wait: bool, patient: bool = False) -> RunState:
+        """Do all there is to do; with `wait`, also wait for it. Every event is saved as it happens.
+
+        A run asks at once how the batches are; a `patient` one asks of each only when it is due.
+        """
+        if not patient:
+            self.state = lifecycle.wake(self.state)
         while True:
             self._heed_cancel_marker()
             match next_action(self.state, self.policy, self._clock()):

@@ -140,6 +140,20 @@ def write_atomic(path: Path, data: bytes, *, mode: int = PRIVATE_FILE) -> None:
         stream.write(data)
 
 
+def write_volatile(path: Path, data: bytes) -> None:
+    """Replace `path` by `data` without waiting for the disk: for what can be made again. Raises DiskError."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        with os.fdopen(os.open(part, flags, PRIVATE_FILE), "wb", buffering=CHUNK) as stream:
+            stream.write(data)
+        part.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise disk_error(error, path, "write") from error
+
+
 def settle(part: Path, path: Path) -> None:
     """Make a finished temporary file `path`: fsync, rename, fsync the folder."""
     try:

@@ -142,17 +142,15 @@ def _refuse_renamed(engine: Engine) -> None:
     reads and asks: the name may not be all that was edited."""
     job = engine.job
     for other in engine.store.others():
-        if other.spec == job.spec.name and lifecycle.began(other):
+        if other.spec == job.spec.name and other.began:
             raise ConfigError(
                 f"{job.spec.name} was the job '{other.job}' before, and that has begun; nothing was submitted",
                 hint=f"name it `name: {other.job}` as before, or move {STATE_FOLDER}/{other.job} away to start afresh"
                 " and pay again",
             )
-        last = other.expansion
-        if last is None or not lifecycle.began(other) or (job.root / other.spec).exists():
+        if other.input_paths != job.input.paths or not other.began or (job.root / other.spec).exists():
             continue
-        asks_alike = last.parts == parts_of(job) or lifecycle.under_way(other)
-        if asks_alike and last.input_paths == job.input.paths:
+        if other.asks == parts_of(job) or other.under_way:
             raise ConfigError(
                 f"{job.spec.name} is {other.spec} under a new name, and its job '{other.job}' has begun;"
                 " nothing was submitted",

@@ -29,6 +29,7 @@ from batchrun.verdicts import Verdict
 if TYPE_CHECKING:
     from batchrun.engine import Engine, Observer
     from batchrun.providers.base import Provider
+    from batchrun.spec.loader import Loaded
 
 DEFAULT_ORIGIN = "https://api.anthropic.com"
 SANDBOX_SECONDS = 1.0
@@ -126,10 +127,35 @@ def run_job(
     moments in which an interruption should wait. Raises SpecError, DataError, Locked, ApiError and the rest
     of batchrun.errors; rows that failed are data in the output, not an exception.
     """
+    from batchrun.spec import load
+
     path, target = Path(spec), Target(sandbox, environ, clockwork)
     if done := finished(path, sandbox=sandbox, roots=roots):
         return done
-    with opened(path, target=target, roots=roots, observer=observer, shield=shield) as engine:
+    return advance(
+        load(path, roots=roots),
+        target,
+        wait=wait,
+        consent=consent,
+        overwrite=overwrite,
+        observer=observer,
+        shield=shield,
+    )
+
+
+def advance(
+    loaded: Loaded,
+    target: Target,
+    *,
+    wait: bool,
+    patient: bool = False,
+    consent: Consent | None = None,
+    overwrite: bool = False,
+    observer: Observer | None = None,
+    shield: Shield = nullcontext,
+) -> Outcome:
+    """`run_job` for a spec that is read. A `patient` run asks of each batch only when it is due."""
+    with at_work(loaded, target=target, observer=observer, shield=shield) as engine:
         before = engine.state.collected
         try:
             engine.overwrite = overwrite
@@ -139,7 +165,7 @@ def run_job(
             _rescue(engine)
             raise
         allow_first_spend(engine, consent)
-        engine.run(wait=wait)
+        engine.run(wait=wait, patient=patient)
         return standing(engine.job, engine.state, before)
 
 
@@ -184,10 +210,19 @@ def opened(
     shield: Shield = nullcontext,
 ) -> Iterator[Engine]:
     """The job's engine, under the job's lock. Raises SpecError before the lock is touched."""
-    from batchrun.engine import Engine, harmless
     from batchrun.spec import load
 
-    loaded = load(spec, roots=roots)
+    with at_work(load(spec, roots=roots), target=target, observer=observer, shield=shield) as engine:
+        yield engine
+
+
+@contextmanager
+def at_work(
+    loaded: Loaded, *, target: Target, observer: Observer | None = None, shield: Shield = nullcontext
+) -> Iterator[Engine]:
+    """The same for a spec that is read."""
+    from batchrun.engine import Engine, harmless
+
     job, observer = target.job(loaded.job), observer or Silent()
     store = Store(job.root, job.name, sandbox=target.sandbox)
     with store.locked(), connection(job, target) as connect:
@@ -228,15 +263,17 @@ def finished(spec: Path, *, sandbox: bool = False, roots: Sequence[Path] = ()) -
 
 
 def _states_of(spec: Path, root: Path, *, sandbox: bool) -> Iterator[RunState]:
-    """The states that may be this spec's: that of its stem, else all of the folder that can be read.
+    """The states that may be this spec's: that of its stem, else those of the folder that name it.
 
-    Raises ConfigError when the first is damaged.
+    Raises ConfigError when one is damaged.
     """
     store = Store(root, spec.stem, sandbox=sandbox)
     if own := store.load():
         yield own
     else:
-        yield from store.others()
+        for other in store.others():
+            if other.spec == spec.name and (found := Store(root, other.job, sandbox=sandbox).load()):
+                yield found
 
 
 @contextmanager

@@ -77,6 +77,13 @@ def next_action(state: RunState, policy: Policy, now: float) -> Action | None:
     return _finish(state, policy)
 
 
+def next_due(state: RunState, policy: Policy, now: float) -> float | None:
+    """When there is something to do next, in seconds since the epoch, however long it took so far; None when
+    nothing is left that we may do."""
+    dues = [_due(action.shard, policy.timing, now) for action in _wanted(state, policy)]
+    return min(dues) if dues else now if _finish(state, policy) else None
+
+
 def _urgency(action: ShardAction) -> int:
     return (Fetch, Reconcile, Resend, Poll, Submit).index(type(action))
 

@@ -28,9 +28,10 @@ from typing import BinaryIO
 import orjson
 
 from batchrun import files, state
-from batchrun.errors import BatchrunError, ConfigError, DataError, DiskError, Locked, MissingInput
+from batchrun.errors import ConfigError, DataError, DiskError, Locked, MissingInput
 from batchrun.jail import STATE_FOLDER as FOLDER
 from batchrun.jail import open_regular
+from batchrun.neighbours import Neighbour, neighbours
 from batchrun.state import Phase, RunState
 
 SANDBOX = "@sandbox"
@@ -225,19 +226,13 @@ class Store:
                 if _FILE.fullmatch(path.name) or _PART.fullmatch(path.name):
                     path.unlink()
 
-    def others(self) -> Iterator[RunState]:
-        """The states of the other jobs of this folder, as far as they can be read."""
-        for path in sorted(self.folder.parent.glob("*/state.json")):
-            if path != self.state_file and not path.parent.is_symlink():
-                with suppress(OSError, BatchrunError):
-                    with open_regular(path) as stream:
-                        data = stream.read()
-                    yield state.loads(data, where=str(path))
+    def others(self) -> Iterator[Neighbour]:
+        """The other jobs of this folder, as far as their states can be read."""
+        return neighbours(self.folder.parent, leaving_out=self.folder.name)
 
     def owned_elsewhere(self) -> frozenset[str]:
         """The batches that other jobs of this folder own (design §4, reconciling)."""
-        batches = [s.batch for other in self.others() for s in other.shards]
-        return frozenset(b.id for b in batches if b and not b.provisional)
+        return frozenset(batch for other in self.others() for batch in other.batches)
 
 
 def _holder(stream: BinaryIO) -> str:

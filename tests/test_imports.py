@@ -20,7 +20,7 @@ RINGS: dict[int, set[str]] = {
         "results", "safetext", "state", "status", "template", "units", "verdicts",
     },
     2: {
-        "answers", "client", "clockwork", "crash", "files", "inputs", "interrupts", "jail", "keyedlines", "outputs", "proof",
+        "answers", "client", "clockwork", "crash", "files", "inputs", "interrupts", "jail", "keyedlines", "neighbours", "outputs", "proof",
         "providers", "shards", "simulator", "spec", "store",
     },
     3: {"decisions", "engine", "guards", "jobs", "planning", "prepare", "reshard"},

@@ -16,6 +16,7 @@ from batchrun.lifecycle import (
     listing_gap,
     live,
     next_action,
+    next_due,
     overdue,
     pending,
     proven_lost,
@@ -147,6 +148,18 @@ def test_paid_answers_come_first_then_what_is_uncertain_then_what_is_new() -> No
 
 def test_the_next_wait_is_the_nearest() -> None:
     assert step(active(SUBMITTED, "0001", due=NOW + 90), active(ENDED, "0002", due=NOW + 5)) == Wait(NOW + 5)
+
+
+def test_when_to_look_next() -> None:
+    def due(*shards: Shard, now: float = NOW, **changes: Any) -> float | None:
+        return next_due(state(*shards, **changes), POLICY, now)
+
+    later, soon = (active(Phase.SUBMITTED, n, due=NOW + d) for n, d in (("0001", 9), ("0002", 5)))
+    assert due(later, soon) == NOW + 5
+    assert due(later, soon, now=NOW + 2 * POLICY.timing.poll_timeout) == NOW + 5
+    assert due(active(Phase.HELD)) is None
+    assert due(active(Phase.FETCHED)) == NOW  # the answer is to be written
+    assert due(active(Phase.FETCHED), collected=collected()) is None
 
 
 def test_one_post_at_a_time() -> None:

@@ -61,10 +61,11 @@ class Loaded:
     warnings: tuple[Problem, ...] = ()
 
 
-def load(path: Path, *, roots: Sequence[Path] = (), today: date | None = None) -> Loaded:
+def load(path: Path, *, name: str = "", roots: Sequence[Path] = (), today: date | None = None) -> Loaded:
     """Read the spec at `path`. Paths in it are seen from its folder and stay there, or below `roots`.
 
-    `today` decides which models have retired. Raises SpecError with every problem in file order, and
+    `name` is the job's where the spec names none: default the file's stem. `today` decides which models have
+    retired. Raises SpecError with every problem in file order, and
     MissingInput when there is no spec.
     """
     _check_name(path)
@@ -72,7 +73,7 @@ def load(path: Path, *, roots: Sequence[Path] = (), today: date | None = None) -
     document = read(data, str(path))
     Complaints(_job_validator(), document.faults).check(document.value)
     loader = _Loader(path, document, fact, tuple(roots), today or datetime.now(UTC).date())
-    job = loader.job()
+    job = loader.job(name or path.stem)
     document.faults.raise_errors()
     return Loaded(job, document.faults.problems(document.faults.warnings))
 
@@ -131,13 +132,13 @@ class _Loader:
         self._fact = replace(fact, path=str(self._spec))
         self._tree = RequestTree(document, self._root, self._roots)
 
-    def job(self) -> Job:
+    def job(self, default_name: str) -> Job:
         """The job, to be used only when there are no faults afterwards."""
         ready_made = self._get("input", "format") == InputFormat.REQUESTS
         request = self._request(ready_made)
         source, output = self._input(), self._output()
         return Job(
-            name=self._name(),
+            name=self._name(default_name),
             spec=self._spec,
             root=self._root,
             roots=self._roots,
@@ -194,10 +195,10 @@ class _Loader:
 
     # ---- sections ----
 
-    def _name(self) -> str:
+    def _name(self, default: str) -> str:
         name = self._text("name")
         if name is None and "name" not in self._mapping():
-            name = self._spec.stem
+            name = default
             if not _NAME.fullmatch(name):
                 plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._")[:64] or "my-job"
                 message = f"the file's name, '{name}', cannot be the job's name"
