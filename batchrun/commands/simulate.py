@@ -55,6 +55,13 @@ if TYPE_CHECKING:
 @click.option(
     "--scenario", type=click.Path(path_type=Path), help="Faults and scripted results, from a YAML file."
 )
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="FAULT",
+    help="One fault more, as in a scenario: 'create: {accept_then: reset}'. May be given again.",
+)
 @common.json_option
 def command(
     port: int,
@@ -65,6 +72,7 @@ def command(
     partial_counts: bool,
     foreign_results_url: str | None,
     scenario: Path | None,
+    faults: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Serve the Message Batches API on this machine, until interrupted.
@@ -73,6 +81,7 @@ def command(
     batchrun simulate --port 8787
     batchrun simulate --process-seconds 60 --partial-counts
     batchrun simulate --scenario faults.yaml --state /tmp/simulator
+    batchrun simulate --fault 'create: {accept_then: reset}'
     batchrun simulate --json | jq -r .url
 
     Any key is accepted and none is kept. Answers are made up, the same for the same request. The batches
@@ -85,14 +94,29 @@ def command(
         - {match: refund, error: {type: api_error, message: Busy}, times: 1}
         - {match: '"max_tokens":64', stop_reason: refusal, text: I cannot.}
         - {match: late, type: expired}
-      faults:  # calls: create, retrieve, list, cancel, delete, results, any
-        - {on: create, status: {code: 429, headers: {retry-after: 5}}, times: 2}
-        - {on: create, accept_then: reset}  # or a status: the reply is lost
-        - {on: create, reset: before_body, skip: 1}  # or after_body: not accepted
-        - {on: create, queue: {limit: 200000, retry_after: 30}}
-        - {on: list, lag: 5}  # seconds
-        - {on: retrieve, not_found: true, times: 3, per_batch: true}
-        - {on: results, cut: {bytes: -5, end: torn}}  # or clean
+      faults:  # by call: create, retrieve, list, cancel, delete, results, any
+        - create: {accept_then: reset, skip: 1}  # the reply is lost
+        - create: {status: {code: 429, headers: {retry-after: 5}}, times: 2}
+        - create: {queue: {limit: 200000, retry_after: 30}}
+        - create: {strangers: {requests: 3, before: 1, after: 1}}
+        - create: {skew: -5}  # a server whose clock is behind
+        - list: {lag: 5}  # seconds
+        - list: {refuse: 2}  # then the port is closed for so long
+        - any: {reset: {reply: half}, every: 3, times: 0}  # every third call
+        - any: {stall: {seconds: 90, at: body}}
+        - retrieve: {drip: {seconds: 1, bytes: 10}}
+        - retrieve: {redirect: loop}
+        - retrieve: {garble: truncated}  # or html, empty, list, huge, bomb, …
+        - retrieve: {headers: {date: null, x-should-retry: 'false'}}
+        - retrieve: {not_found: true, times: 3, per_batch: true}
+        - retrieve: {stale: true, skip: 2}  # as it was when created
+        - retrieve: {fields: {processing_status: paused}}
+        - retrieve: {counts: 1}  # one more than there are
+        - any: {archived: true}
+        - results: {cut: {bytes: -5, end: torn}}  # or short, closed, clean, …
+        - results: {lines: duplicated}  # or missing, foreign, unparsable, …
+
+    Each with all it takes: docs/simulator.md.
     """
     from batchrun.simulator import Options, Scenario
 
@@ -102,7 +126,7 @@ def command(
         retry_after=retry_after,
         partial_counts=partial_counts,
         foreign_results_url=foreign_results_url,
-        scenario=Scenario.load(scenario) if scenario else None,
+        scenario=(Scenario.load(scenario) if scenario else Scenario()).with_faults(faults, source="--fault"),
     )
     # A signal is the way to end it, not a failure.
     with suppress(Interrupted), Interrupts():

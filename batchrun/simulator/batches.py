@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import orjson
@@ -25,7 +25,7 @@ from batchrun.files import make_private_dir, write_atomic
 from batchrun.model import Json, RequestCounts
 from batchrun.simulator import ids
 from batchrun.simulator.counters import Counters, Judge, judging
-from batchrun.simulator.disk import append, locked
+from batchrun.simulator.disk import append, create, locked
 from batchrun.simulator.envelope import Contents
 from batchrun.simulator.options import Options
 from batchrun.simulator.record import DAY, RETENTION, Record, wire_time
@@ -35,6 +35,16 @@ from batchrun.simulator.scenario import Scenario
 
 _INCOMING = ".incoming-"
 _FOR_EVER = 1e12  # seconds; JSON has no infinity
+_STRANGE = {"role": "user", "content": "Somebody else's question."}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the headers of a create say of the whole batch."""
+
+    api_version: str
+    betas: tuple[str, ...] = ()
+    user_profile_id: str | None = None
 
 
 class Batches:
@@ -55,26 +65,19 @@ class Batches:
             yield Path(folder)
 
     def accept(
-        self,
-        lines: Path,
-        contents: Contents,
-        *,
-        size: int,
-        sha256: str,
-        api_version: str,
-        betas: tuple[str, ...],
-        user_profile_id: str | None,
+        self, lines: Path, contents: Contents, asked: Asked, *, size: int, sha256: str, skew: float = 0.0
     ) -> Record:
-        """Take over the file of request lines as a new batch; it is in the ledger when this returns."""
+        """Take over the file of request lines as a new batch; it is in the ledger when this returns. `skew`:
+        how far the clock of the server that took it is off."""
         record = Record(
             ids.fresh("msgbatch"),
-            self.clock(),
+            self.clock() + skew,
             contents.requests,
             min(self.options.process_seconds, _FOR_EVER),
             self.options.cancel_seconds,
-            api_version,
-            betas,
-            user_profile_id,
+            asked.api_version,
+            asked.betas,
+            asked.user_profile_id,
         )
         home = self.folder / record.id
         make_private_dir(home)
@@ -92,6 +95,17 @@ class Batches:
             }
         )
         return record
+
+    def accept_stranger(self, requests: int, asked: Asked) -> Record:
+        """A batch that somebody else in the workspace submits: its custom_ids begin with `stranger-`."""
+        params = {"model": "claude-haiku-4-5", "max_tokens": 16, "messages": [_STRANGE]}
+        with self.incoming() as folder:
+            lines = folder / "requests.jsonl"
+            with create(lines) as stream:
+                for n in range(requests):
+                    stream.write(orjson.dumps({"custom_id": f"stranger-{n}", "params": params}) + b"\n")
+            contents = Contents(requests, "stranger-0", f"stranger-{requests - 1}")
+            return self.accept(lines, contents, asked, size=lines.stat().st_size, sha256="")
 
     def get(self, batch_id: str) -> Record:
         """The batch, ended if its time has come. Raises Refused (404) for one that is not there."""

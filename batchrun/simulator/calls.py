@@ -10,7 +10,7 @@ import orjson
 
 from batchrun.model import Json
 from batchrun.simulator import catalog
-from batchrun.simulator.batches import Batches
+from batchrun.simulator.batches import Asked, Batches
 from batchrun.simulator.bodies import spool
 from batchrun.simulator.checks import check_countable
 from batchrun.simulator.checks_messages import ParamFault
@@ -45,13 +45,16 @@ class Api:
         }
 
     def answer(self, call: Call) -> Reply:
-        """Raises Refused."""
+        """What the API says to a call, its refusals included."""
         scenario = self.options.scenario or Scenario()
         return around(scenario.faults, self.batches.counters, call, lambda: self._proceed(call))
 
     def _proceed(self, call: Call) -> Reply:
-        self._admit(call.headers)
-        return self._calls[call.name](call)
+        try:
+            self._admit(call.headers)
+            return self._calls[call.name](call)
+        except Refused as refused:
+            return refused.reply(call.request_id)
 
     def _admit(self, headers: Mapping[str, str]) -> None:
         scheme, _, token = headers.get("authorization", "").partition(" ")
@@ -72,17 +75,19 @@ class Api:
             with create(lines) as stream:
                 contents = split(body.path, stream, max_requests=self.options.max_requests)
             self._admit_to_queue(call, contents.requests)
-            record = self.batches.accept(
-                lines,
-                contents,
-                size=body.size,
-                sha256=body.sha256,
-                api_version=call.headers["anthropic-version"],
-                betas=tuple(
-                    b.strip() for b in call.headers.get("anthropic-beta", "").split(",") if b.strip()
-                ),
-                user_profile_id=call.headers.get("anthropic-user-profile-id"),
+            asked = Asked(
+                call.headers["anthropic-version"],
+                tuple(_betas(call.headers)),
+                call.headers.get("anthropic-user-profile-id"),
             )
+            requests, before, after = call.strangers or (0, 0, 0)
+            for _ in range(before):
+                self.batches.accept_stranger(requests, asked)
+            record = self.batches.accept(
+                lines, contents, asked, size=body.size, sha256=body.sha256, skew=call.skew
+            )
+            for _ in range(after):
+                self.batches.accept_stranger(requests, asked)
         return ok(self._shown(record, call))
 
     def _admit_to_queue(self, call: Call, requests: int) -> None:

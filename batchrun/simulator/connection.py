@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
 from urllib.parse import parse_qs, urlsplit
 
@@ -18,10 +19,12 @@ from batchrun.simulator.options import Options
 from batchrun.simulator.record import wire_time
 from batchrun.simulator.replies import Refused, Reply
 from batchrun.simulator.requests import Call, route
+from batchrun.simulator.sending import Outgoing, Sending, in_drips, outgoing
 
 ORGANIZATION = "5f1c3f6e-2b0a-4d43-9c57-51e0a7a3b1d2"
 WORKSPACE = "wrkspc_01SimuLatorWorkspace2222"
 RATE_LIMIT = 4000
+_PHRASES = {int(status): status.phrase for status in HTTPStatus}
 _PATIENCE = 30.0  # seconds for the next bytes of a body
 
 
@@ -33,7 +36,13 @@ class Answering(Protocol):
     url: str
 
     def answer(self, call: Call) -> Reply:
-        """Raises Refused."""
+        """What the API says to a call, its refusals included."""
+
+    def pause(self, seconds: float) -> None:
+        """Wait. Raises ConnectionAbortedError once the simulator stops."""
+
+    def close_port(self, seconds: float) -> None:
+        """Refuse every connection for so long, from now on."""
 
 
 class Connection(BaseHTTPRequestHandler):
@@ -69,7 +78,17 @@ class Connection(BaseHTTPRequestHandler):
         host = headers.get("host") or urlsplit(self._simulator.url).netloc
         try:
             name, target = route(self.command, url.path)
-            call = Call(name, target, parse_qs(url.query), headers, f"http://{host}", body.pieces)
+            call = Call(
+                name,
+                target,
+                url.path,
+                parse_qs(url.query),
+                headers,
+                f"http://{host}",
+                self._request_id,
+                body.pieces,
+                self._simulator.pause,
+            )
             return self._simulator.answer(call)
         except Refused as refused:
             return refused.reply(self._request_id)
@@ -88,22 +107,60 @@ class Connection(BaseHTTPRequestHandler):
             return
 
     def _send(self, reply: Reply) -> None:
-        self.send_response(reply.status)
-        for name, value in (self._standing_headers() | reply.headers).items():
-            self.send_header(name, value)
+        sending = reply.sending
+        body: bytes | Iterable[bytes] = reply.body
+        if reply.pieces is not None:
+            body = reply.pieces
+        elif reply.file is not None:
+            body = _pieces(reply.file)
+        out = outgoing(body, sending)
+        if sending.close_port:
+            self.close_connection = True
+            self._simulator.close_port(sending.close_port)
+        self.close_connection |= not out.whole
+        self._simulator.pause(sending.stall_before)
+        self._write(self._head(reply, out), sending, slow=sending.drip_headers)
+        for piece in out.framed():
+            self._write(piece, sending, slow=sending.slow)
+        if out.reset:
+            self.wfile.flush()
+            self._reset()
+
+    def _head(self, reply: Reply, out: Outgoing) -> bytes:
+        phrase = _PHRASES.get(reply.status, "Unknown")
+        lines = [f"{self.protocol_version} {reply.status} {phrase}"]
+        lines += [
+            f"{name}: {value}" for name, value in self._headers(reply, out).items() if value is not None
+        ]
+        return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+    def _headers(self, reply: Reply, out: Outgoing) -> dict[str, str | None]:
+        headers: dict[str, str | None] = {
+            "server": self.version_string(),
+            "date": self.date_time_string(),
+            **self._standing_headers(),
+        }
         if reply.content_type is not None:
-            self.send_header("content-type", reply.content_type)
+            headers["content-type"] = reply.content_type
         if self.close_connection:
-            self.send_header("connection", "close")
-        if reply.file is not None:
-            self.send_header("transfer-encoding", "chunked")
-            self.end_headers()
-            self._send_chunks(reply)
+            headers["connection"] = "close"
+        if out.packed:
+            headers["content-encoding"] = "gzip"
+        if out.chunked:
+            headers["transfer-encoding"] = "chunked"
+        elif out.length is not None and reply.status != HTTPStatus.NO_CONTENT:
+            headers["content-length"] = str(out.length)
+        return headers | reply.headers
+
+    def _write(self, data: bytes, sending: Sending, *, slow: bool) -> None:
+        if not slow:
+            self.wfile.write(data)
             return
-        if reply.status >= HTTPStatus.OK and reply.status != HTTPStatus.NO_CONTENT:
-            self.send_header("content-length", str(len(reply.body)))
-        self.end_headers()
-        self.wfile.write(reply.body)
+        size, seconds = sending.drip or (len(data) // 2 + 1, sending.stall_within)
+        for piece in in_drips(data, size):
+            self.wfile.write(piece)
+            self.wfile.flush()
+            self._simulator.pause(seconds)
 
     def _standing_headers(self) -> dict[str, str]:
         return {
@@ -114,18 +171,6 @@ class Connection(BaseHTTPRequestHandler):
             "anthropic-ratelimit-requests-remaining": str(RATE_LIMIT - 1),
             "anthropic-ratelimit-requests-reset": wire_time(self._simulator.clock()),
         }
-
-    def _send_chunks(self, reply: Reply) -> None:
-        left = reply.cut
-        assert reply.file is not None
-        with reply.file.open("rb") as stream:
-            while piece := stream.read(CHUNK if left is None else min(left, CHUNK)):
-                self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
-                left = None if left is None else left - len(piece)
-        if reply.torn:
-            self.close_connection = True
-        else:
-            self.wfile.write(b"0\r\n\r\n")
 
     def _reset(self) -> None:
         """Close with RST, as a peer that crashed does: nothing lingers, and what was not read is lost."""
@@ -164,3 +209,9 @@ class Connection(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Quiet: standard error belongs to the program the simulator runs in."""
+
+
+def _pieces(file: Path) -> Iterator[bytes]:
+    with file.open("rb") as stream:
+        while piece := stream.read(CHUNK):
+            yield piece

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import orjson
 
 from batchrun.model import Json
+from batchrun.simulator.sending import Sending
 
 JSON_TYPE = "application/json"
 
@@ -31,20 +32,19 @@ ERROR_TYPES = {
 
 @dataclass(slots=True)
 class Reply:
-    """One answer. `body` goes out with its length; `file`, when given, is sent in chunks instead.
-
-    `cut` ends a file after so many bytes: cleanly, as if that were all, or (`torn`) with the connection.
-    `reset` sends nothing and resets the connection.
+    """One answer. `body` goes out with its length; `file` or `pieces`, when given, are sent in chunks
+    instead. A header that is None is left out, also one that every reply has. `reset` sends nothing and
+    resets the connection; `sending` says what else goes wrong on the way.
     """
 
     status: int = 200
     body: bytes = b""
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str | None] = field(default_factory=dict)
     content_type: str | None = JSON_TYPE
     file: Path | None = None
-    cut: int | None = None
-    torn: bool = False
+    pieces: Iterator[bytes] | None = None
     reset: bool = False
+    sending: Sending = field(default_factory=Sending)
 
 
 class Refused(Exception):
@@ -63,7 +63,7 @@ class Refused(Exception):
         self.status = status
         self.type = type or ERROR_TYPES.get(status, "api_error")
         self.error_code = error_code
-        self.headers = dict(headers or {})
+        self.headers: dict[str, str | None] = dict(headers or {})
 
     def reply(self, request_id: str) -> Reply:
         details: dict[str, Json] | None = {"error_code": self.error_code} if self.error_code else None

@@ -25,20 +25,26 @@ CALLS = tuple(name for name, _, _ in _ROUTES)
 
 @dataclass(slots=True)
 class Call:
-    """One call. `target` is the id in its path, `headers` have lower-case names, `body` reads what was sent.
+    """One call. `target` is the id in its path, `headers` have lower-case names, `body` reads what was sent,
+    `pause` waits so many seconds, or until the server stops.
 
-    `lag`, `queue_limit` and `queue_retry_after` are set by faults.
+    What follows is set by faults: `strangers` are requests each, batches before, batches after.
     """
 
     name: str
     target: str
+    path: str
     query: Mapping[str, list[str]]
     headers: Mapping[str, str]
     origin: str
+    request_id: str
     body: Callable[[], Iterator[bytes]] = field(repr=False)
+    pause: Callable[[float], None] = field(repr=False)
     lag: float = 0.0
     queue_limit: int | None = None
     queue_retry_after: float = 10
+    strangers: tuple[int, int, int] | None = None
+    skew: float = 0.0
 
 
 def route(method: str, path: str) -> tuple[str, str]:

@@ -10,16 +10,19 @@ results:                                  # what becomes of requests; the first 
     text: I cannot help with that.
 faults:                                   # what happens to calls; all that match apply, first outermost
   - on: create                            # or a list of calls, or any
-    accept_then: reset                    # exactly one of the actions of faults.py
+    accept_then: reset                    # exactly one action: see docs/simulator.md
     skip: 1                               # leave the first so many calls alone (default 0)
-    times: 2                              # then strike so often (default 1; 0: for ever)
+    every: 2                              # then strike one call of so many (default 1)
+    times: 2                              # and so often (default 1; 0: for ever)
     per_batch: true                       # count the calls of each batch apart (default false)
+  - retrieve: {status: 529}               # the same with the call as its key
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from batchrun.model import Json, ResultType
@@ -46,17 +49,29 @@ class ResultRule:
 class Fault:
     """One fault of the calls in `on`: `action` is a key of faults.ACTIONS, `argument` what stands there.
 
-    It leaves the first `skip` calls alone and strikes the next `times` (None: all); `per_batch` counts the
-    calls of each batch apart.
+    It leaves the first `skip` calls alone, then strikes one of `every` so many, `times` in all (None: for
+    ever); `per_batch` counts the calls of each batch apart.
     """
 
     on: frozenset[str]
     action: str
     argument: Json
     skip: int = 0
+    every: int = 1
     times: int | None = 1
     per_batch: bool = False
     name: str = ""
+
+    def strikes(self, nth: int) -> bool:
+        """Whether it strikes the call before which there were `nth`."""
+        turn, off = divmod(nth - self.skip, self.every)
+        return turn >= 0 and not off and (self.times is None or turn < self.times)
+
+    def settled(self, nth: int) -> bool:
+        """Whether it does with every call from here on what it does with this one."""
+        if self.times is None:
+            return self.every == 1 and nth >= self.skip
+        return nth >= self.skip + self.every * self.times
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +85,11 @@ class Scenario:
         from batchrun.simulator.scenario_file import load  # YAML is slow to import and rarely needed here
 
         return load(path)
+
+    def with_faults(self, texts: Sequence[str], *, source: str) -> Scenario:
+        """Followed by faults from a command line, each one entry of `faults` in YAML. Raises SpecError;
+        `source` names them in it."""
+        from batchrun.simulator.scenario_file import load_fault
+
+        more = (load_fault(text, f"{source} {n}") for n, text in enumerate(texts, start=1))
+        return replace(self, faults=self.faults + tuple(more))

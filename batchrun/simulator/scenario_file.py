@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,14 @@ import orjson
 
 from batchrun.errors import MissingInput
 from batchrun.model import Json, ResultType
-from batchrun.simulator.faults import ACTIONS
+from batchrun.simulator.faults import ACTIONS, Action
 from batchrun.simulator.requests import CALLS
 from batchrun.simulator.scenario import Fault, ResultRule, Scenario
-from batchrun.spec.faults import Faults, Steps
+from batchrun.spec.faults import Faults, Steps, dotted
 from batchrun.spec.yamldoc import read
 
 _RULE_KEYS = ("match", "type", "error", "stop_reason", "text", "times")
-_FAULT_KEYS = ("on", "skip", "times", "per_batch")
+_FAULT_KEYS = ("on", "skip", "every", "times", "per_batch")
 _STOP_REASONS = (
     "end_turn",
     "max_tokens",
@@ -43,6 +44,15 @@ def load(path: Path) -> Scenario:
     return scenario
 
 
+def load_fault(text: str, name: str) -> Fault:
+    """One entry of `faults`, as it may stand on a command line. Raises SpecError; `name` is its place."""
+    document = read(text.encode(), name)
+    fault = _Reader(document.faults).fault(document.value, ())
+    document.faults.raise_errors()
+    assert fault is not None
+    return replace(fault, name=f"{name} {fault.name}")
+
+
 class _Reader:
     def __init__(self, faults: Faults) -> None:
         self.faults = faults
@@ -54,7 +64,7 @@ class _Reader:
             return Scenario()
         self._known(value, (), ("results", "faults"))
         rules = [self._rule(rule, ("results", n)) for n, rule in enumerate(self._list(value, "results"))]
-        faults = [self._fault(fault, ("faults", n)) for n, fault in enumerate(self._list(value, "faults"))]
+        faults = [self.fault(fault, ("faults", n)) for n, fault in enumerate(self._list(value, "faults"))]
         return Scenario(tuple(r for r in rules if r), tuple(f for f in faults if f))
 
     def _list(self, value: Mapping[str, Json], name: str) -> list[Json]:
@@ -64,10 +74,11 @@ class _Reader:
         self.faults.at_value((name,), "must be a list")
         return []
 
-    def _known(self, value: Mapping[str, Json], steps: Steps, names: tuple[str, ...]) -> None:
-        for key in value:
-            if key not in names:
-                self.faults.at_key((*steps, key), f"unknown key '{key}'", f"known here: {', '.join(names)}")
+    def _known(self, value: Mapping[str, Json], steps: Steps, names: tuple[str, ...]) -> bool:
+        unknown = [key for key in value if key not in names]
+        for key in unknown:
+            self.faults.at_key((*steps, key), f"unknown key '{key}'", f"known here: {', '.join(names)}")
+        return not unknown
 
     def _rule(self, value: Json, steps: Steps) -> ResultRule | None:
         if not isinstance(value, dict):
@@ -92,41 +103,63 @@ class _Reader:
         kind = ResultType(str(value.get("type", "errored" if error else "succeeded")))
         return ResultRule(pattern, kind, times=times or None, name=_name(steps, value), **told)
 
-    def _fault(self, value: Json, steps: Steps) -> Fault | None:
+    def fault(self, value: Json, steps: Steps) -> Fault | None:
         if not isinstance(value, dict):
-            self.faults.at_value(steps, "must be a mapping with 'on' and an action")
+            self.faults.at_mark(
+                self.faults.mark_of(steps), "must be a mapping with a call and an action", "", steps
+            )
             return None
-        self._known(value, steps, (*_FAULT_KEYS, *ACTIONS))
+        name = _name(steps, value)
+        if len(value) == 1 and isinstance(inner := next(iter(value.values())), dict):
+            call = next(iter(value))
+            if call == "any" or call in CALLS:  # {create: {accept_then: reset}}
+                value, steps = {"on": call, **inner}, (*steps, call)
+        known = self._known(value, steps, (*_FAULT_KEYS, *ACTIONS))
         actions = [key for key in value if key in ACTIONS]
-        if len(actions) != 1:
-            self.faults.at_value(steps, f"must have exactly one action: {', '.join(ACTIONS)}")
+        if not actions and not known:
             return None
-        name = actions[0]
-        action, argument = ACTIONS[name], value[name]
-        if not action.fits(argument):
-            self.faults.at_value((*steps, name), f"must be {action.takes}")
-        on = self._calls(value, steps, action.on)
+        if len(actions) != 1:
+            self.faults.at_mark(
+                self.faults.mark_of(steps),
+                f"must have exactly one action: {', '.join(ACTIONS)}",
+                "",
+                steps,
+            )
+            return None
+        action = ACTIONS[actions[0]]
+        for inside, words in action.takes.problems(value[actions[0]]):
+            self.faults.at_value((*steps, actions[0], *inside), words)
+        on = self._calls(value, steps, action)
         skip, times = self._count(value, steps, "skip"), self._count(value, steps, "times")
+        every = self._count(value, steps, "every", least=1)
         if not isinstance(value.get("per_batch", False), bool):
             self.faults.at_value((*steps, "per_batch"), "must be true or false")
         if times is None:
             times = 0 if action.standing else 1
-        per_batch = value.get("per_batch") is True
-        return Fault(on, name, argument, skip or 0, times or None, per_batch, _name(steps, value))
+        return Fault(
+            on,
+            actions[0],
+            value[actions[0]],
+            skip or 0,
+            every or 1,
+            times or None,
+            value.get("per_batch") is True,
+            name,
+        )
 
-    def _calls(self, value: Mapping[str, Json], steps: Steps, sensible: frozenset[str]) -> frozenset[str]:
-        told = value.get("on", sorted(sensible) if len(sensible) == 1 else None)
+    def _calls(self, value: Mapping[str, Json], steps: Steps, action: Action) -> frozenset[str]:
+        known = action.on or frozenset(CALLS)
+        told = value.get("on", sorted(action.usual) or None)
         if told is None:
-            self.faults.missing((*steps, "on"), f"one or more of {', '.join(CALLS)}, or any")
+            self.faults.missing((*steps, "on"), f"one or more of {', '.join(sorted(known))}, or any")
             return frozenset()
         if told == "any":
-            return sensible or frozenset(CALLS)
+            return known
         names = told if isinstance(told, list) else [told]
-        known = sensible or frozenset(CALLS)
-        for name in names:
-            if name not in known:
-                self.faults.at_value((*steps, "on"), f"must be of {', '.join(sorted(known))}")
-                break
+        if not all(isinstance(name, str) and name in known for name in names):
+            # Where the call is the key, there is no `on` to point at.
+            place = (*steps, "on") if (*steps, "on") in self.faults.values else steps
+            self.faults.at_value(place, f"must be of {', '.join(sorted(known))}")
         return frozenset(str(name) for name in names)
 
     def _pattern(self, value: Mapping[str, Json], steps: Steps) -> re.Pattern[str] | None:
@@ -143,12 +176,12 @@ class _Reader:
         if name in value and value[name] not in allowed:
             self.faults.at_value((*steps, name), f"must be one of {', '.join(allowed)}")
 
-    def _count(self, value: Mapping[str, Json], steps: Steps, name: str) -> int | None:
+    def _count(self, value: Mapping[str, Json], steps: Steps, name: str, *, least: int = 0) -> int | None:
         number = value.get(name)
         if number is None:
             return None
-        if not isinstance(number, int) or isinstance(number, bool) or number < 0:
-            self.faults.at_value((*steps, name), "must be a whole number, 0 or more")
+        if not isinstance(number, int) or isinstance(number, bool) or number < least:
+            self.faults.at_value((*steps, name), f"must be a whole number, {least} or more")
             return None
         return number
 
@@ -156,4 +189,4 @@ class _Reader:
 def _name(steps: Steps, value: Json) -> str:
     """What an entry is counted under: its place, and a digest so that a changed entry begins anew."""
     digest = hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
-    return f"{steps[0]}[{steps[1]}] {digest}"
+    return f"{dotted(steps)} {digest}"

@@ -21,7 +21,7 @@ from batchrun.simulator.connection import Connection
 from batchrun.simulator.disk import append
 from batchrun.simulator.options import Options
 from batchrun.simulator.record import wire_time
-from batchrun.simulator.replies import Refused, Reply
+from batchrun.simulator.replies import Reply
 from batchrun.simulator.requests import Call
 
 HOST = "127.0.0.1"
@@ -54,6 +54,8 @@ class Simulator:
         self._api = Api(Batches(state, self.options, clock), self.options, clock)
         self._server = _Server((HOST, port), self)
         self._thread: threading.Thread | None = None
+        self._port = threading.Lock()
+        self._stopping = threading.Event()
         self.url = f"http://{HOST}:{self._server.server_address[1]}"
 
     def change(self, options: Options) -> None:
@@ -62,14 +64,37 @@ class Simulator:
         self._api = Api(Batches(self._state, options, self.clock), options, self.clock)
 
     def answer(self, call: Call) -> Reply:
-        """What the API says to a call. Raises Refused."""
-        try:
-            reply = self._api.answer(call)
-        except Refused as refused:
-            self._log(call, refused.status)
-            raise
+        """What the API says to a call, its refusals included."""
+        reply = self._api.answer(call)
         self._log(call, 0 if reply.reset else reply.status)
         return reply
+
+    def pause(self, seconds: float) -> None:
+        """Wait, in a connection's thread. Raises ConnectionAbortedError once the simulator stops."""
+        if seconds and self._stopping.wait(seconds):
+            raise ConnectionAbortedError("the simulator stops")
+
+    def close_port(self, seconds: float) -> None:
+        """Refuse every connection for so long, from now on; those that are open go on."""
+        with self._port:
+            if self._thread is None:
+                return
+            self._leave_port()
+            threading.Thread(target=self._reopen, args=(seconds,), name="simulator port", daemon=True).start()
+
+    def _reopen(self, seconds: float) -> None:
+        self._stopping.wait(seconds)
+        with self._port:
+            if not self._stopping.is_set():
+                self._server.listen_again()
+                self._serve()
+
+    def _leave_port(self) -> None:
+        if self._thread:
+            self._server.shutdown()
+            self._thread.join()
+            self._thread = None
+        self._server.server_close()
 
     def _log(self, call: Call, status: int) -> None:
         """For people, and for tests that count calls; status 0 is a connection that was reset."""
@@ -77,6 +102,10 @@ class Simulator:
         append(self._state / "calls.jsonl", orjson.dumps(entry), durable=False)
 
     def start(self) -> None:
+        with self._port:
+            self._serve()
+
+    def _serve(self) -> None:
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(_LOOK,), name="simulator", daemon=True
         )
@@ -84,11 +113,9 @@ class Simulator:
 
     def stop(self) -> None:
         """Stop listening, drop the open connections and wait for their threads. May be called twice."""
-        if self._thread:
-            self._server.shutdown()
-            self._thread.join()
-            self._thread = None
-        self._server.server_close()
+        self._stopping.set()
+        with self._port:
+            self._leave_port()
         self._server.drop_connections()
 
     def __enter__(self) -> Self:
@@ -109,6 +136,12 @@ class _Server(ThreadingHTTPServer):
         self.simulator = simulator
         self._open: dict[socket.socket, threading.Thread] = {}
         super().__init__(address, Connection)
+
+    def listen_again(self) -> None:
+        """On the same port, after server_close."""
+        self.socket = socket.socket(self.address_family, self.socket_type)
+        self.server_bind()
+        self.server_activate()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """A thread for a connection, known here before it runs."""

@@ -90,6 +90,24 @@ def test_a_scenario_and_options_take_effect(tmp_path: Path) -> None:
         assert shown.headers["retry-after"] == "3"
 
 
+def test_faults_come_from_flags_too(tmp_path: Path) -> None:
+    scenario = tmp_path / "faults.yaml"
+    scenario.write_text("faults: [{list: {status: 418, times: 2}}]")
+    flags = ("--fault", "list: {status: 529}", "--fault", "{on: any, status: 503}")
+    with running("--state", tmp_path / "s", "--json", "--scenario", scenario, *flags) as process:
+        url = json.loads(line_of(process.stdout))["url"] + "/v1/messages/batches"
+        codes = [requests.get(url, headers=HEADERS, timeout=10).status_code for _ in range(4)]
+    # All count every call they concern; the first is the outermost.
+    assert codes == [418, 418, 200, 200]
+
+
+def test_a_flag_that_is_wrong(tmp_path: Path) -> None:
+    flags = ("--fault", "list: {status: 529}", "--fault", "create: {cut: 5}")
+    code, out, err = fails("--state", tmp_path, *flags)
+    assert (code, out) == (65, "")
+    assert err == "error: create: must be of results\n  --> --fault 2:1:9\n"
+
+
 def fails(*arguments: str | Path) -> tuple[int, str, str]:
     done = subprocess.run(command(*arguments), capture_output=True, text=True, timeout=20)
     return done.returncode, done.stdout, done.stderr

@@ -7,6 +7,7 @@ import pytest
 from batchrun.errors import MissingInput, SpecError
 from batchrun.model import ResultType
 from batchrun.simulator import Scenario
+from batchrun.simulator.faults import ACTIONS
 
 GOOD = """\
 results:
@@ -24,6 +25,8 @@ faults:
     per_batch: true
   - {on: any, status: 529, times: 0}
   - lag: 5
+  - list: {lag: {seconds: 7}, every: 2}
+  - archived: true
 """
 
 
@@ -40,12 +43,14 @@ def test_a_scenario_is_read(tmp_path: Path) -> None:
     assert first.match.search("a refund")
     assert (late.type, late.times) == (ResultType.EXPIRED, None)
     assert (refusal.type, refusal.stop_reason) == (ResultType.SUCCEEDED, "refusal")
-    lost, flap, overloaded, lag = scenario.faults
+    lost, flap, overloaded, lag, again, archived = scenario.faults
     assert (lost.on, lost.action, lost.argument) == (frozenset({"create"}), "accept_then", "reset")
     assert (lost.skip, lost.times, lost.per_batch) == (1, 2, False)
     assert (flap.on, flap.times, flap.per_batch) == (frozenset({"retrieve", "results"}), 1, True)
     assert (len(overloaded.on), overloaded.times) == (9, None)
     assert (lag.on, lag.times) == (frozenset({"list"}), None)
+    assert (again.on, again.action, again.argument, again.every) == (lag.on, "lag", {"seconds": 7}, 2)
+    assert (archived.on, archived.times) == (frozenset({"list", "retrieve", "results"}), None)
 
 
 def test_rules_are_counted_by_place_and_content(tmp_path: Path) -> None:
@@ -88,10 +93,17 @@ faults:
   - {on: [create, nap], status: 500, skip: many, per_batch: 1}
   - {on: list, cut: 5}
   - boom
+  - create: {status: {code: 7, hats: 1}, every: 0}
+  - list: {cut: 5}
+  - any: {reset: {request: 1, reply: 2}}
+  - results: {cut: {bytes: few}}
+  - nap: {status: 500}
+  - {create: {status: 500}, skip: 1, status: 3}
 """
-    actions = "status, accept_then, reset, lag, not_found, queue, cut"
+    actions = ", ".join(ACTIONS)
     reasons = "end_turn, max_tokens, stop_sequence, tool_use, pause_turn, refusal"
-    status = "a status code, or {code, headers, body or error: {type, message, code}}"
+    keys = "code, headers, body, error, form, bytes"
+    amount = "a number of bytes (below 0: so many before the end), half or all"
     calls = "cancel, count_tokens, create, delete, list, model, models, results, retrieve"
     pattern = "missing ), unterminated subpattern at position 0"
     assert problems(tmp_path, text) == [
@@ -106,13 +118,23 @@ faults:
         ("6:5", "results[3]", "must be a mapping with 'match'"),
         ("8:5", "faults[0]", f"must have exactly one action: {actions}"),
         ("9:5", "faults[1]", f"must have exactly one action: {actions}"),
-        ("10:26", "faults[2].status", f"must be {status}"),
+        ("10:26", "faults[2].status", f"must be a status code, 200 to 599; or a mapping of {keys}"),
         ("11:5", "faults[3]", "'on' is missing"),
         ("12:10", "faults[4].on", f"must be of {calls}"),
         ("12:44", "faults[4].skip", "must be a whole number, 0 or more"),
         ("12:61", "faults[4].per_batch", "must be true or false"),
         ("13:10", "faults[5].on", "must be of results"),
-        ("14:5", "faults[6]", "must be a mapping with 'on' and an action"),
+        ("14:5", "faults[6]", "must be a mapping with a call and an action"),
+        ("15:29", "faults[7].create.status.code", "must be a status code, 200 to 599"),
+        ("15:38", "faults[7].create.status.hats", f"must not be here; known are {keys}"),
+        ("15:49", "faults[7].create.every", "must be a whole number, 1 or more"),
+        ("16:11", "faults[8].list", "must be of results"),
+        ("17:18", "faults[9].any.reset", "must have exactly one of when, request, reply"),
+        ("18:28", "faults[10].results.cut.bytes", f"must be {amount}"),
+        ("19:5", "faults[11]", "unknown key 'nap'"),
+        ("20:5", "faults[12]", "'on' is missing"),
+        ("20:6", "faults[12]", "unknown key 'create'"),
+        ("20:46", "faults[12].status", f"must be a status code, 200 to 599; or a mapping of {keys}"),
     ]
 
 
