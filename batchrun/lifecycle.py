@@ -203,12 +203,11 @@ def cancelable(shard: Shard) -> bool:
 
 def overdue(shard: Shard, policy: Policy, now: float) -> bool:
     """Whether a batch runs longer than the spec waits; a batch ends by 24 h (batches-api §5)."""
-    batch = shard.batch
-    return (
-        shard.phase is Phase.SUBMITTED
-        and batch is not None
-        and now > batch.created_at.timestamp() + policy.timing.poll_timeout
-    )
+    if shard.phase is not Phase.SUBMITTED or shard.batch is None:
+        return False
+    # By the later of the two clocks: ours may run years ahead of the server's.
+    started = shard.intent.started_at if shard.intent else 0.0
+    return now > max(shard.batch.created_at.timestamp(), started) + policy.timing.poll_timeout
 
 
 # ---- what happened -----------------------------------------------------------------------------

@@ -224,6 +224,13 @@ def test_an_overdue_batch_is_asked_about_once_a_run_and_not_waited_for() -> None
     assert exit_code(value, POLICY) is ExitCode.NOT_FINISHED
 
 
+def test_a_clock_that_runs_years_ahead_makes_no_batch_late() -> None:
+    ahead = NOW + 10 * YEAR
+    shard = active(SUBMITTED, intent=intent(ahead), due=ahead + 60)
+    assert step(shard, now=ahead + 1) == Wait(ahead + 60)
+    assert overdue(shard, POLICY, ahead + POLICY.timing.poll_timeout + 1)
+
+
 def test_an_overdue_batch_makes_no_room() -> None:
     late = NOW + POLICY.timing.poll_timeout + 1
     policy = replace(POLICY, max_in_flight=10)
