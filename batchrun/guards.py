@@ -3,8 +3,8 @@ ours, a run directory that belongs to another spec or another API."""
 
 from __future__ import annotations
 
+import hashlib
 import os
-import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from batchrun import lifecycle
 from batchrun.errors import CannotCreate, ConfigError, NeedsPerson
 from batchrun.expand import parts_of
-from batchrun.files import digest, shown
+from batchrun.files import digest, shown, sweep_parts
 from batchrun.jail import STATE_FOLDER
 from batchrun.model import FileFact
 from batchrun.outputs.writers import check_installed, plain_file, try_creating
@@ -49,7 +49,7 @@ def guard_output(engine: Engine) -> None:
     """Refuse an output that could not be written, and one that is not ours to replace. Raises CannotCreate
     and ConfigError; nothing was submitted."""
     check_installed(engine.job.output)
-    _refuse_unfit_folder(engine.job.output.path)
+    _refuse_unfit_folder(engine.job.output.path, owner=engine.store.folder)
     refuse_foreign(engine, "nothing was submitted")
 
 
@@ -74,7 +74,7 @@ def refuse_foreign(engine: Engine, comfort: str) -> None:
     )
 
 
-def _refuse_unfit_folder(path: Path) -> None:
+def _refuse_unfit_folder(path: Path, owner: Path) -> None:
     """Found out now, and not after the answers are paid for."""
     folder = next(p for p in path.parents if os.path.exists(p))  # noqa: PTH110 (Path raises for a long name)
     if not folder.is_dir():
@@ -82,7 +82,7 @@ def _refuse_unfit_folder(path: Path) -> None:
     elif not os.access(folder, os.W_OK | os.X_OK):
         fault = f"{shown(folder)} may not be written to"
     else:
-        fault = _fault_of_names(path, folder)
+        fault = _fault_of_names(path, folder, owner)
     if fault:
         raise CannotCreate(
             f"cannot create {shown(path)}: {fault}; nothing was submitted",
@@ -90,15 +90,19 @@ def _refuse_unfit_folder(path: Path) -> None:
         )
 
 
-def _fault_of_names(path: Path, folder: Path) -> str:
+def _fault_of_names(path: Path, folder: Path, owner: Path) -> str:
     """Why nothing of these names can be made in `folder`, or "". The names themselves are not used for it:
-    another job may be writing there just now."""
+    another job may be writing there just now. One job always tries the same name, so that it clears away what
+    a kill left behind."""
     names = [os.fsencode(name) for name in path.relative_to(folder).parts]
     try:
         for name in names[:-1]:
             with suppress(FileNotFoundError):
                 (folder / ("x" * len(name))).lstat()
-        try_creating(folder / secrets.token_hex(len(names[-1]))[: len(names[-1])])
+        digest_of_owner = hashlib.sha256(os.fsencode(owner)).hexdigest()
+        trial = folder / (digest_of_owner * len(names[-1]))[: len(names[-1])]
+        sweep_parts(trial)
+        try_creating(trial)
     except OSError as error:
         return error.strerror or str(error)
     except CannotCreate as error:

@@ -15,6 +15,7 @@ from batchrun.events import Event, Fetched
 from batchrun.jobs import Silent
 from batchrun.state import RunState
 from tests.conftest import MakeSimulator
+from tests.dying import __file__ as DYING
 from tests.workbench import Bench
 
 
@@ -179,6 +180,15 @@ def test_a_name_that_is_too_long(name: str, bench: Bench) -> None:
     words = f"cannot create {name}: File name too long; nothing was submitted"
     assert refused(bench, CannotCreate)[0] == words
     assert not [n for n in bench.listing() if "xxx" in n]
+
+
+def test_a_kill_while_it_is_tried_out_leaves_nothing_for_good(bench: Bench) -> None:
+    bench.job(rows=1)
+    killed = bench.run("run", driver=(DYING, r"remove \.\w+\.\d+\.part@2", "KILL"))
+    assert killed.code == -9
+    assert [name for name in bench.listing() if name.endswith(".part")] != []
+    bench.go(code=0)
+    assert [name for name in bench.listing() if name.endswith(".part")] == []
 
 
 # ---- the run directory -------------------------------------------------------------------------
