@@ -56,6 +56,8 @@ def read_remote(api: Path) -> Remote:
             continue
         remote.batches[match[2]].append(entry["id"])
         home = api / "batches" / entry["id"]
+        if not (home / "requests.jsonl").exists():  # deleted; a trial that deletes keeps a copy
+            home = api / "deleted" / entry["id"]
         results = {line["custom_id"]: line["result"] for line in json_lines(home / "results.jsonl")}
         for request in json_lines(home / "requests.jsonl"):
             custom_id = request["custom_id"]
