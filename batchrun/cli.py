@@ -27,6 +27,7 @@ COMMANDS = {
     "resubmit": "submit a held shard again, accepting that it may cost twice",
     "batches": "every call of the Message Batches API",
     "simulate": "serve the API on loopback, without a key",
+    "config": "the operator's settings in force, and where each comes from",
     "schema": "print a JSON Schema",
 }
 

@@ -18,6 +18,7 @@ from batchrun.state import Phase, Reason, Shard
 from batchrun.store import Store
 
 if TYPE_CHECKING:
+    from batchrun.config.values import Config
     from batchrun.engine import Engine, Observer
 
 
@@ -27,6 +28,7 @@ def cancel_job(
     sandbox: bool = False,
     roots: Sequence[Path] = (),
     environ: Mapping[str, str] | None = None,
+    config: Config | None = None,
     observer: Observer | None = None,
     clockwork: Clockwork = REAL,
 ) -> Outcome | None:
@@ -37,16 +39,16 @@ def cancel_job(
     """
     from batchrun.spec import load
 
-    job = load(spec, roots=roots).job
+    job = load(spec, roots=Target(config=config).roots(roots)).job
     store = Store(job.root, job.name, sandbox=sandbox)
     state = store.load()
     if state is None or not lifecycle.began(state):
-        return look(spec, sandbox=sandbox, roots=roots)
+        return look(spec, sandbox=sandbox, roots=roots, config=config)
     # The wish outlives this process: whoever holds the lock, or comes next, sees it.
     store.ask_to_cancel()
     try:
         with opened(
-            spec, target=Target(sandbox, environ, clockwork), roots=roots, observer=observer
+            spec, target=Target(sandbox, environ, clockwork, config), roots=roots, observer=observer
         ) as engine:
             engine.cancel()
             for shard in engine.state.shards:
@@ -67,13 +69,18 @@ def retry_job(
     wait: bool = True,
     roots: Sequence[Path] = (),
     environ: Mapping[str, str] | None = None,
+    config: Config | None = None,
     observer: Observer | None = None,
     shield: Shield = nullcontext,
     clockwork: Clockwork = REAL,
 ) -> Outcome:
     """Put everything that did not succeed into new shards, then run. Succeeded rows are left alone."""
     with opened(
-        spec, target=Target(sandbox, environ, clockwork), roots=roots, observer=observer, shield=shield
+        spec,
+        target=Target(sandbox, environ, clockwork, config),
+        roots=roots,
+        observer=observer,
+        shield=shield,
     ) as engine:
         guard_output(engine)
         engine.prepare()
@@ -93,6 +100,7 @@ def adopt_batch(
     sandbox: bool = False,
     roots: Sequence[Path] = (),
     environ: Mapping[str, str] | None = None,
+    config: Config | None = None,
     observer: Observer | None = None,
     clockwork: Clockwork = REAL,
 ) -> Outcome:
@@ -100,7 +108,9 @@ def adopt_batch(
 
     Raises UsageError when it cannot be: another number of requests, or another job's.
     """
-    with opened(spec, target=Target(sandbox, environ, clockwork), roots=roots, observer=observer) as engine:
+    with opened(
+        spec, target=Target(sandbox, environ, clockwork, config), roots=roots, observer=observer
+    ) as engine:
         shard = _undecided(engine, shard_id)
         if shard.batch and not shard.batch.provisional:
             raise UsageError(
@@ -133,6 +143,7 @@ def resubmit_shard(
     wait: bool = True,
     roots: Sequence[Path] = (),
     environ: Mapping[str, str] | None = None,
+    config: Config | None = None,
     observer: Observer | None = None,
     shield: Shield = nullcontext,
     clockwork: Clockwork = REAL,
@@ -140,7 +151,11 @@ def resubmit_shard(
     """Submit what today's rows need of a held shard, or of one whose batch is gone, again, although it may be
     paid for twice: the caller accepts that."""
     with opened(
-        spec, target=Target(sandbox, environ, clockwork), roots=roots, observer=observer, shield=shield
+        spec,
+        target=Target(sandbox, environ, clockwork, config),
+        roots=roots,
+        observer=observer,
+        shield=shield,
     ) as engine:
         shard = _undecided(engine, shard_id, gone=True)
         guard_output(engine)

@@ -11,6 +11,7 @@ BatchrunError                     a problem the user can act on; shown without a
 ├── NotFinished            75     run again later
 │   └── Locked             75     another process is working on the job
 ├── ConfigError            78     configuration, or state that this version cannot read
+│   └── BadConfig          78     batchrun.toml or a variable is wrong; carries every problem
 ├── Interrupted       130/143     a signal; state is saved
 └── ApiError                      the API, or the way to it; status, type, error_code, request_id
     ├── ConnectionFailed   69     no answer
@@ -128,6 +129,18 @@ class Locked(NotFinished):
 
 class ConfigError(BatchrunError):
     exit_code = ExitCode.CONFIG
+
+
+class BadConfig(ConfigError):
+    """The operator's configuration is wrong. `problems` holds everything that one pass found, in file order."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("; ".join(p.message for p in problems))
+        self._problems = tuple(problems)
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        return self._problems
 
 
 class Interrupted(BatchrunError):

@@ -120,15 +120,15 @@ def is_at(path: Path, fact: FileFact | None, root: Path) -> bool:
 # ---- the run directory -------------------------------------------------------------------------
 
 
-def check_identity(engine: Engine, origin: str) -> None:
-    """One run directory belongs to one spec and one API. Raises ConfigError."""
+def check_identity(engine: Engine, origin: str, because: str) -> None:
+    """One run directory belongs to one spec and one API. `because` is what sets `origin`. Raises ConfigError."""
     state, job = engine.state, engine.job
     if state.expansion is None:
         _refuse_renamed(engine)
     if state.origin != origin:
         if lifecycle.began(state):
             raise ConfigError(
-                f"the job's batches are at {state.origin}, but ANTHROPIC_BASE_URL leads to {origin}",
+                f"the job's batches are at {state.origin}, but {because} leads to {origin}",
                 hint="run it with the base URL it was started with, or copy the spec to a folder of its own",
             )
         engine.state = replace(engine.state, origin=origin)

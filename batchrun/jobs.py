@@ -14,6 +14,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from batchrun import lifecycle, verdicts
 from batchrun.clockwork import REAL, Clockwork
+from batchrun.config.bounds import bounded
+from batchrun.config.layers import from_environment, resolve
+from batchrun.config.values import Config
+from batchrun.configfiles import environment_of
 from batchrun.errors import ApiError, CannotCreate, ConfigError, DataError, ExitCode, MissingInput, Problem
 from batchrun.events import Event
 from batchrun.guards import SANDBOX_ORIGIN, Consent, allow_first_spend, check_identity, guard_output
@@ -31,7 +35,6 @@ if TYPE_CHECKING:
     from batchrun.providers.base import Provider
     from batchrun.spec.loader import Loaded
 
-DEFAULT_ORIGIN = "https://api.anthropic.com"
 SANDBOX_SECONDS = 1.0
 """How long a sandbox batch takes, and how often it is asked: long enough to be seen."""
 
@@ -84,23 +87,35 @@ class Silent:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a job's batches go, and by whose clock. `environ` holds key and base URL; a spec never does
-    (design §2)."""
+    """Where a job's batches go, within which bounds, and by whose clock. `environ` and `config` hold key and
+    base URL; a spec never does (design §2). Without a `config`, the environment alone decides."""
 
     sandbox: bool = False
     environ: Mapping[str, str] | None = None
     clockwork: Clockwork = REAL
+    config: Config | None = None
+
+    @property
+    def surroundings(self) -> Mapping[str, str]:
+        return os.environ if self.environ is None else self.environ
+
+    @property
+    def settings(self) -> Config:
+        """Raises BadConfig for what is wrong in the environment."""
+        return self.config or resolve([from_environment(self.surroundings)])
 
     @property
     def origin(self) -> str:
-        if self.sandbox:
-            return SANDBOX_ORIGIN
-        environ = os.environ if self.environ is None else self.environ
-        return (environ.get("ANTHROPIC_BASE_URL") or DEFAULT_ORIGIN).rstrip("/")
+        return SANDBOX_ORIGIN if self.sandbox else self.settings.base_url.rstrip("/")
+
+    def roots(self, roots: Sequence[Path]) -> tuple[Path, ...]:
+        """`roots` and those of the configuration."""
+        return tuple(dict.fromkeys((*roots, *(self.config.roots if self.config else ()))))
 
     def job(self, job: Job) -> Job:
-        """`job` as it is run there. A rehearsal hurries, and its invented answers get a file of their own
+        """`job` as it is run there, within the operator's bounds. A rehearsal hurries, and its invented answers get a file of their own
         (`out/a.jsonl` → `out/a.sandbox.jsonl`): they never stand where the real ones belong."""
+        job = bounded(job, self.settings)
         if not self.sandbox:
             return job
         path = job.output.path
@@ -117,6 +132,7 @@ def run_job(
     overwrite: bool = False,
     roots: Sequence[Path] = (),
     environ: Mapping[str, str] | None = None,
+    config: Config | None = None,
     observer: Observer | None = None,
     shield: Shield = nullcontext,
     clockwork: Clockwork = REAL,
@@ -126,14 +142,16 @@ def run_job(
     `consent` is asked before a first spend when the spec sets no budget; None refuses. `shield` guards the
     moments in which an interruption should wait. Raises SpecError, DataError, Locked, ApiError and the rest
     of batchrun.errors; rows that failed are data in the output, not an exception.
+
+    `config` is what `load_config` finds; without it, no batchrun.toml is read.
     """
     from batchrun.spec import load
 
-    path, target = Path(spec), Target(sandbox, environ, clockwork)
-    if done := finished(path, sandbox=sandbox, roots=roots):
+    path, target = Path(spec), Target(sandbox, environ, clockwork, config)
+    if done := finished(path, sandbox=sandbox, roots=target.roots(roots)):
         return done
     return advance(
-        load(path, roots=roots),
+        load(path, roots=target.roots(roots)),
         target,
         wait=wait,
         consent=consent,
@@ -176,12 +194,14 @@ def _rescue(engine: Engine) -> None:
             engine.rescue()
 
 
-def look(spec: Path, *, sandbox: bool = False, roots: Sequence[Path] = ()) -> Outcome:
+def look(
+    spec: Path, *, sandbox: bool = False, roots: Sequence[Path] = (), config: Config | None = None
+) -> Outcome:
     """How the job of `spec` stands by its saved state. Takes no lock, asks nobody."""
     from batchrun.spec import load
 
-    target = Target(sandbox)
-    job = target.job(load(spec, roots=roots).job)
+    target = Target(sandbox, config=config)
+    job = target.job(load(spec, roots=target.roots(roots)).job)
     state = Store(job.root, job.name, sandbox=sandbox).load()
     return standing(job, state or RunState(job.name, job.spec.name, "anthropic", target.origin))
 
@@ -212,7 +232,9 @@ def opened(
     """The job's engine, under the job's lock. Raises SpecError before the lock is touched."""
     from batchrun.spec import load
 
-    with at_work(load(spec, roots=roots), target=target, observer=observer, shield=shield) as engine:
+    with at_work(
+        load(spec, roots=target.roots(roots)), target=target, observer=observer, shield=shield
+    ) as engine:
         yield engine
 
 
@@ -239,7 +261,7 @@ def at_work(
             sleep=target.clockwork.sleep,
             shield=shield,
         )
-        check_identity(engine, target.origin)
+        check_identity(engine, target.origin, target.settings.origin("base_url") or "the default")
         yield engine
 
 
@@ -284,9 +306,10 @@ def connection(job: Job, target: Target) -> Iterator[Callable[[], Provider]]:
     with ExitStack() as open_:
 
         def start() -> Provider:
-            environ = os.environ if target.environ is None else target.environ
             if target.sandbox:
                 environ = open_.enter_context(_sandbox(job))
+            else:
+                environ = environment_of(target.settings, target.surroundings)
             provider = connect("anthropic", environ, clockwork=target.clockwork)
             open_.callback(provider.close)
             return provider

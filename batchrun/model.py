@@ -100,6 +100,8 @@ class Limits:
     max_in_flight: int | None = None
     batch_requests: int = 100_000
     batch_bytes: int = 240_000_000
+    max_cost_from: str = "limits.max_cost_usd"
+    """What sets the budget: the spec's key, or the operator's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,27 @@ class Timing:
     poll_timeout: float = 25 * 3600.0
     reconcile_listings: int = 3
     reconcile_over: float = 900.0
+
+
+class Moment(StrEnum):
+    """When a hook is called: how a pass over a job ended, as its exit code says it."""
+
+    DONE = "done"  # 0
+    ROWS_FAILED = "rows_failed"  # 3
+    NEEDS_PERSON = "needs_person"  # 4
+    FAILED = "failed"  # 65, 66, 73, 74, 77, 78
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """A command to run or a URL to post to, never both. `where` is the file:line:col that says so; a command
+    runs in `folder`. `operators`: it comes from batchrun.toml, not from a spec."""
+
+    run: tuple[str, ...] = ()
+    post: str = ""
+    where: str = ""
+    folder: Path = Path()
+    operators: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,12 @@ class Policy:
     max_attempts: int = 3
     max_in_flight: int | None = None
     max_cost_usd: float | None = None
+    max_cost_from: str = "limits.max_cost_usd"
+    """What sets it, for the person who may raise it."""
 
 
 def policy_of(job: Job) -> Policy:
-    return Policy(job.timing, job.max_attempts, job.limits.max_in_flight, job.limits.max_cost_usd)
+    limits = job.limits
+    return Policy(
+        job.timing, job.max_attempts, limits.max_in_flight, limits.max_cost_usd, limits.max_cost_from
+    )

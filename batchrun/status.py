@@ -143,7 +143,7 @@ def _over_budget(state: RunState, policy: Policy, command: str) -> Need:
     limit = format_usd(policy.max_cost_usd or 0.0)
     if any(s.phase is Phase.PLANNED and s.estimate.cost_high is None for s in state.shards):
         reason = f"the price of a model is not known, so the budget of {limit} cannot be held"
-        advice = "Check the model's name; or take limits.max_cost_usd out, and allow it with --yes"
+        advice = f"Check the model's name; or take {policy.max_cost_from} out, and allow it with --yes"
     else:
         reason = f"what is planned may cost up to {format_usd(money.planned(state))}"
         if spent := money.spent(state):
@@ -151,7 +151,7 @@ def _over_budget(state: RunState, policy: Policy, command: str) -> Need:
         if at_stake := money.at_stake(state):
             reason += f", up to {format_usd(at_stake)} is under way"
         reason += f"; the budget is {limit}"
-        advice = "Raise limits.max_cost_usd, or ask for less"
+        advice = f"Raise {policy.max_cost_from}, or ask for less"
     reason += f". Nothing was submitted. {advice}"
     if any(s.tally for s in state.shards):
         return Need(

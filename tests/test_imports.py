@@ -16,11 +16,11 @@ ROOT = Path(batchrun.__file__).parent
 RINGS: dict[int, set[str]] = {
     0: {"model", "errors"},
     1: {
-        "actions", "codec", "estimate", "events", "expand", "lifecycle", "models", "money", "params", "policy", "prices", "render", "report",
+        "actions", "codec", "config", "estimate", "events", "expand", "lifecycle", "models", "money", "params", "policy", "prices", "render", "report",
         "results", "safetext", "state", "status", "template", "units", "verdicts",
     },
     2: {
-        "answers", "client", "clockwork", "crash", "files", "inputs", "interrupts", "jail", "keyedlines", "neighbours", "outputs", "proof",
+        "answers", "client", "clockwork", "configfiles", "crash", "files", "inputs", "interrupts", "jail", "keyedlines", "neighbours", "outputs", "ownership", "proof",
         "providers", "shards", "simulator", "spec", "store",
     },
     3: {"decisions", "engine", "guards", "jobs", "planning", "prepare", "reshard"},

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from batchrun.commands import common
+from batchrun.config.values import Config
 
 
 @click.command()
@@ -17,7 +18,13 @@ from batchrun.commands import common
 @common.root_option
 @common.json_option
 def command(
-    spec: Path, shard: str, batch_id: str, sandbox: bool, roots: tuple[Path, ...], as_json: bool
+    spec: Path,
+    shard: str,
+    batch_id: str,
+    sandbox: bool,
+    roots: tuple[Path, ...],
+    config: Config,
+    as_json: bool,
 ) -> None:
     """Say that BATCH_ID is what became of the held SHARD of SPEC's job.
 
@@ -32,5 +39,7 @@ def command(
     from batchrun.decisions import adopt_batch
 
     with common.leaving_safely(spec, sandbox=sandbox, roots=roots), common.progress() as observer:
-        outcome = adopt_batch(spec, shard, batch_id, sandbox=sandbox, roots=roots, observer=observer)
+        outcome = adopt_batch(
+            spec, shard, batch_id, sandbox=sandbox, roots=roots, config=config, observer=observer
+        )
     common.show_outcome(outcome, spec=spec, sandbox=sandbox, roots=roots, as_json=as_json)

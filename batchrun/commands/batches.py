@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -47,7 +48,7 @@ def command() -> None:
     batchrun batches cancel msgbatch_01ABC
 
     The key comes from ANTHROPIC_API_KEY or ANTHROPIC_AUTH_TOKEN, the address from ANTHROPIC_BASE_URL, the
-    workspace from ANTHROPIC_WORKSPACE_ID.
+    workspace from ANTHROPIC_WORKSPACE_ID; or all of them from batchrun.toml (see `batchrun config`).
     """
 
 
@@ -236,8 +237,10 @@ def wait(id: str, poll_interval: float, timeout: float, as_json: bool) -> None:
 
 def _client() -> BatchesClient:
     from batchrun.client.batches import BatchesClient  # not above: `--help` needs no HTTP library
+    from batchrun.configfiles import environment_of, load_config
 
-    return BatchesClient()
+    found = load_config(Path.cwd())
+    return BatchesClient(environ=environment_of(found, os.environ))
 
 
 def _agree(question: str, yes: bool, otherwise: str) -> None:

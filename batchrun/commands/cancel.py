@@ -7,13 +7,14 @@ from pathlib import Path
 import click
 
 from batchrun.commands import common
+from batchrun.config.values import Config
 from batchrun.errors import ExitCode
 
 
 @click.command()
 @common.job_options
 @common.json_option
-def command(spec: Path, sandbox: bool, roots: tuple[Path, ...], as_json: bool) -> ExitCode:
+def command(spec: Path, sandbox: bool, roots: tuple[Path, ...], config: Config, as_json: bool) -> ExitCode:
     """Cancel the batches of SPEC's job that are under way, and send nothing more.
 
     \b
@@ -27,11 +28,11 @@ def command(spec: Path, sandbox: bool, roots: tuple[Path, ...], as_json: bool) -
     from batchrun.jobs import look
 
     with common.leaving_safely(spec, sandbox=sandbox, roots=roots), common.progress() as observer:
-        outcome = cancel_job(spec, sandbox=sandbox, roots=roots, observer=observer)
+        outcome = cancel_job(spec, sandbox=sandbox, roots=roots, config=config, observer=observer)
     if outcome is None:
         common.say("another process is running this job; it was asked to cancel it")
         common.show_outcome(
-            look(spec, sandbox=sandbox, roots=roots),
+            look(spec, sandbox=sandbox, roots=roots, config=config),
             spec=spec,
             sandbox=sandbox,
             roots=roots,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import time
@@ -9,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import click
 
@@ -42,20 +43,29 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print the an
 wait_option = click.option("--no-wait", is_flag=True, help="Do all that needs no waiting, then exit 75.")
 
 
-def _split(_ctx: click.Context, _param: click.Parameter, value: tuple[Path, ...]) -> tuple[Path, ...]:
-    named = [Path(p) for p in os.environ.get("BATCHRUN_ROOTS", "").split(os.pathsep) if p]
-    return tuple(dict.fromkeys((*value, *named)))
-
-
-root_option = click.option(
+_root = click.option(
     "--root",
     "roots",
     multiple=True,
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     metavar="DIR",
-    callback=_split,
-    help="Also let the spec use this folder (as BATCHRUN_ROOTS does).",
+    help="Also let the spec use this folder (as BATCHRUN_ROOTS and batchrun.toml do).",
 )
+
+
+def root_option(command: F) -> F:
+    """`--root`, and for `command` the operator's configuration for its `spec`: as `config`, and with its roots
+    in `roots`."""
+
+    @functools.wraps(command)
+    def configured(*args: Any, spec: Path, roots: tuple[Path, ...], **options: Any) -> Any:
+        from batchrun.configfiles import load_config
+
+        config = load_config(spec.absolute().parent)
+        roots = tuple(dict.fromkeys((*roots, *config.roots)))
+        return command(*args, spec=spec, roots=roots, config=config, **options)
+
+    return _root(cast(F, configured))
 
 
 def job_options(command: F) -> F:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from batchrun.commands import common
+from batchrun.config.values import Config
 
 
 @click.command()
@@ -16,7 +17,9 @@ from batchrun.commands import common
     "--exact", type=click.IntRange(min=1), metavar="N", help="Count the tokens of N requests (free)."
 )
 @common.json_option
-def command(spec: Path, sandbox: bool, roots: tuple[Path, ...], exact: int | None, as_json: bool) -> None:
+def command(
+    spec: Path, sandbox: bool, roots: tuple[Path, ...], config: Config, exact: int | None, as_json: bool
+) -> None:
     """Show what `batchrun run` would submit, and what it may cost. Sends nothing, writes nothing.
 
     \b
@@ -33,7 +36,7 @@ def command(spec: Path, sandbox: bool, roots: tuple[Path, ...], exact: int | Non
     from batchrun.store import Store
 
     loaded = load(spec, roots=roots)
-    target = jobs.Target(sandbox)
+    target = jobs.Target(sandbox, config=config)
     job = target.job(loaded.job)
     store = Store(job.root, job.name, sandbox=sandbox)
     warnings = ["; ".join(filter(None, (f"{p.where}: {p.message}", p.hint))) for p in loaded.warnings]

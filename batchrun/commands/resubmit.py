@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from batchrun.commands import common
+from batchrun.config.values import Config
 from batchrun.errors import ExitCode, UsageError
 
 
@@ -24,6 +25,7 @@ def command(
     accept_duplicate_cost: bool,
     sandbox: bool,
     roots: tuple[Path, ...],
+    config: Config,
     no_wait: bool,
     as_json: bool,
 ) -> ExitCode:
@@ -52,6 +54,7 @@ def command(
             sandbox=sandbox,
             wait=not no_wait,
             roots=roots,
+            config=config,
             observer=observer,
             shield=interrupts.shielded,
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from batchrun.commands import common
+from batchrun.config.values import Config
 from batchrun.errors import ExitCode
 
 
@@ -14,7 +15,9 @@ from batchrun.errors import ExitCode
 @common.job_options
 @common.wait_option
 @common.json_option
-def command(spec: Path, sandbox: bool, roots: tuple[Path, ...], no_wait: bool, as_json: bool) -> ExitCode:
+def command(
+    spec: Path, sandbox: bool, roots: tuple[Path, ...], config: Config, no_wait: bool, as_json: bool
+) -> ExitCode:
     """Try again what did not succeed in SPEC's job, whatever the reason, then carry on as run does.
 
     \b
@@ -35,6 +38,7 @@ def command(spec: Path, sandbox: bool, roots: tuple[Path, ...], no_wait: bool, a
             sandbox=sandbox,
             wait=not no_wait,
             roots=roots,
+            config=config,
             observer=observer,
             shield=interrupts.shielded,
         )

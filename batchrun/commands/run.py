@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from batchrun.commands import common
+from batchrun.config.values import Config
 from batchrun.errors import ExitCode, Locked
 
 
@@ -22,6 +23,7 @@ def command(
     spec: Path,
     sandbox: bool,
     roots: tuple[Path, ...],
+    config: Config,
     no_wait: bool,
     yes: bool,
     overwrite: bool,
@@ -55,6 +57,7 @@ def command(
                     consent=lambda state: yes or _ask(observer, common.planned_cost(state)),
                     overwrite=overwrite,
                     roots=roots,
+                    config=config,
                     observer=observer,
                     shield=interrupts.shielded,
                 )

@@ -9,12 +9,13 @@ from pathlib import Path
 import click
 
 from batchrun.commands import common
+from batchrun.config.values import Config
 
 
 @click.command()
 @common.job_options
 @common.json_option
-def command(spec: Path, sandbox: bool, roots: tuple[Path, ...], as_json: bool) -> None:
+def command(spec: Path, sandbox: bool, roots: tuple[Path, ...], config: Config, as_json: bool) -> None:
     """Show how the job of SPEC stands: what runs until when, what it cost, what needs a person.
 
     \b
@@ -26,7 +27,7 @@ def command(spec: Path, sandbox: bool, roots: tuple[Path, ...], as_json: bool) -
     from batchrun.jobs import look
     from batchrun.render import jsonout, text
 
-    outcome = look(spec, sandbox=sandbox, roots=roots)
+    outcome = look(spec, sandbox=sandbox, roots=roots, config=config)
     report = outcome.report(str(spec), now=time.time(), sandbox=sandbox, roots=roots)
     if as_json:
         click.echo(jsonout.dumps(report), nl=False)

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from batchrun.commands import common
+from batchrun.config.values import Config
 from batchrun.errors import BatchrunError, Problem
 from batchrun.model import Job
 from batchrun.render.problems import problem_lines
@@ -29,7 +30,7 @@ class Validated:
 @common.root_option
 @click.option("--spec-only", is_flag=True, help="Check the spec; leave the data alone.")
 @common.json_option
-def command(spec: Path, roots: tuple[Path, ...], spec_only: bool, as_json: bool) -> None:
+def command(spec: Path, roots: tuple[Path, ...], config: Config, spec_only: bool, as_json: bool) -> None:
     """Check SPEC (default batch.yaml) and its data, offline: every problem, with its place.
 
     \b
@@ -37,6 +38,7 @@ def command(spec: Path, roots: tuple[Path, ...], spec_only: bool, as_json: bool)
     batchrun validate labels.yaml          65: wrong, 66: something is missing
     batchrun validate labels.yaml --json   for editors and scripts
     """
+    del config  # only its roots matter here
     try:
         found = validate(spec, roots=roots, spec_only=spec_only)
     except BatchrunError as error:

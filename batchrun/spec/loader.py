@@ -41,7 +41,7 @@ from batchrun.spec.tree import RequestTree, known_values
 from batchrun.spec.yamldoc import Document, read
 from batchrun.spec.yamltext import MAX_BYTES
 
-_SCHEMAS = ("job", "state", "result")
+_SCHEMAS = ("job", "config", "state", "result")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _API_VERSION = "2023-06-01"
 _MAX_BATCH_BYTES = 240_000_000
@@ -79,7 +79,7 @@ def load(path: Path, *, name: str = "", roots: Sequence[Path] = (), today: date 
 
 
 def schema_text(name: str) -> str:
-    """The JSON Schema 'job', 'state' or 'result', as it stands in the file: installed, or in a checkout."""
+    """The JSON Schema 'job', 'config', 'state' or 'result', as it stands in the file: installed, or in a checkout."""
     if name not in _SCHEMAS:
         raise ValueError(f"no schema named {name!r}: {', '.join(_SCHEMAS)}")
     here = Path(__file__).parent.parent

@@ -1,0 +1,46 @@
+"""`batchrun config`: what the operator set, and where."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import click
+
+from batchrun.commands import common
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, exists=True), default=Path())
+@click.option(
+    "--watched", is_flag=True, help="As `watch` sees it: what lies in FOLDER itself does not count."
+)
+@common.json_option
+def command(folder: Path, watched: bool, as_json: bool) -> None:
+    """Show the settings in force for the specs of FOLDER, and where each one was set.
+
+    \b
+    batchrun config                    for ./batch.yaml
+    batchrun config /srv/drop --watched
+    batchrun config --json
+
+    Flags come first, then the environment, then the first batchrun.toml upward from FOLDER, then the one in
+    the user's configuration folder. Keys and secrets are never shown.
+    """
+    from batchrun.config.layers import SECRETS, unknown_variables
+    from batchrun.configfiles import find_config
+    from batchrun.render import settings
+
+    folder = folder if folder.is_dir() else folder.absolute().parent
+    found = find_config(folder, environ=os.environ, watched=[folder] if watched else [])
+    for path in found.ignored:
+        common.say(f"warning: {path} stands in a watched folder, and is not read")
+    for name in unknown_variables(os.environ):
+        common.say(f"warning: no setting is named {name}")
+    has_key = found.config.key_file is not None or any(os.environ.get(name) for name in SECRETS)
+    if as_json:
+        shown = settings.values(found.config, has_key=has_key, files=found.files)
+        click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
+    else:
+        click.echo(settings.table(found.config, has_key=has_key, relative_to=Path.cwd()), nl=False)

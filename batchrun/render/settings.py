@@ -1,0 +1,87 @@
+"""The configuration in force as a table at 80 columns, and as JSON values. No secret is in either."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from batchrun.config.values import KEYS, Config, Key, Kind, Value
+from batchrun.model import Hook
+from batchrun.render.lines import WIDTH, joined
+from batchrun.safetext import plain
+from batchrun.units import format_duration, format_usd
+
+_KEY, _VALUE = 20, 32
+
+
+def table(config: Config, *, has_key: bool, relative_to: Path) -> str:
+    """A line a key: its name, its value, and what set it. What is too long for its column begins a line."""
+    lines = [_line("KEY", "VALUE", "FROM")]
+    for key in KEYS:
+        origin = config.origin(key.name).removeprefix(f"{relative_to}/") or "default"
+        for value in _texts(key, config.value(key)):
+            lines.append(_line(key.name, value, origin))
+        if key.name == "key_file":
+            lines.append(_line("(the key)", "set, not shown" if has_key else "not set", origin))
+    return joined(lines)
+
+
+def values(config: Config, *, has_key: bool, files: Sequence[Path]) -> dict[str, Any]:
+    """`settings` by key, each with its value and `from`, null for a default; and the files that were read."""
+    settings = {
+        key.name: {"value": _json(config.value(key)), "from": config.origin(key.name) or None} for key in KEYS
+    }
+    return {"files": [str(path) for path in files], "has_key": has_key, "settings": settings}
+
+
+def _line(key: str, value: str, origin: str) -> str:
+    value, origin = plain(value, 1000), plain(origin, 1000)
+    line = f"{key:<{_KEY}}{value}"
+    room = f"{line:<{_KEY + _VALUE}} "
+    if len(line) <= _KEY + _VALUE and len(room) + len(origin) <= WIDTH:
+        return room + origin
+    return f"{line}\n{origin:>{WIDTH}}"
+
+
+def _texts(key: Key, value: Value) -> list[str]:
+    """The value as people read it; a list has a line an entry."""
+    match value:
+        case None | () | "":
+            return ["-"]
+        case tuple():
+            return [_shown(item) if isinstance(item, Hook) else str(item) for item in value]
+        case bool():
+            return [str(value).lower()]
+        case float():
+            return [format_usd(value) if key.kind is Kind.USD else format_duration(value)]
+    return [str(value)]
+
+
+def _shown(hook: Hook) -> str:
+    """A hook without what may be a secret: addresses of webhooks hold them in their path."""
+    if hook.run:
+        return f"run {shlex.join(hook.run)}"
+    return f"post {origin_of(hook.post)}/…"
+
+
+def origin_of(url: str) -> str:
+    """`https://host:port` of an address."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{re.split('[/?]', rest)[0]}"
+
+
+def _json(value: Value) -> Any:
+    match value:
+        case tuple():
+            return [_hook(item) if isinstance(item, Hook) else str(item) for item in value]
+        case Path():
+            return str(value)
+    return value
+
+
+def _hook(hook: Hook) -> dict[str, Any]:
+    shown = {"run": list(hook.run)} if hook.run else {"post": f"{origin_of(hook.post)}/…"}
+    return {**shown, "from": hook.where}
