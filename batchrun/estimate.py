@@ -25,8 +25,9 @@ takes every cacheable prefix as written anew and never read. What caching change
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
+from math import ceil
 from string import ascii_letters
 from typing import Any
 
@@ -98,12 +99,29 @@ class _Model:
     factor: float
     context: int
 
-    def low(self, text: bytes) -> float:
-        return len(text) / BYTES_PER_TOKEN_LOW * self.factor
+    @property
+    def linear(self) -> int:
+        """Bytes up to which a request's cost is linear in its bytes: no window and no price band is near."""
+        bands = self.price.rates[1:] if self.price else ()
+        return min([self.context, *(rates.prompt_tokens_over for rates in bands)]) - 1
 
-    def high(self, text: bytes) -> float:
-        other = len(text.translate(None, _CHEAP))
-        return min(len(text), (len(text) - other) * TOKENS_PER_LETTER_HIGH * self.factor + other)
+    def low(self, size: int) -> float:
+        return size / BYTES_PER_TOKEN_LOW * self.factor
+
+    def high(self, size: int, other: int) -> float:
+        """`other`: how many of the bytes are no letters."""
+        return (size - other) * TOKENS_PER_LETTER_HIGH * self.factor + other
+
+
+@dataclass(slots=True)
+class _Plain:
+    """Requests of one model that hold text and nothing else, and are small: counts are all that is needed."""
+
+    requests: int = 0
+    size: int = 0
+    other: int = 0
+    output_low: int = 0
+    output_high: int = 0
 
 
 class Estimator:
@@ -112,6 +130,7 @@ class Estimator:
     def __init__(self, price_of: PriceLookup) -> None:
         self._price_of = price_of
         self._models: dict[str, _Model] = {}
+        self._plain: dict[str, _Plain] = {}
         self._requests = self._unpriced = self._open_ended = 0
         self._input_low = self._input_high = self._output_low = self._output_high = 0
         self._cacheable_low = self._cacheable_high = 0
@@ -121,11 +140,12 @@ class Estimator:
         """One request, its `params` as they are sent: compact JSON with sorted keys. `media` of its bytes are
         known to be base64; more may be."""
         facts = self._models.get(model) or self._facts(model)
-        # Most requests are a string of text and nothing else: every block, tool and marker has a type.
-        plain = not media and _TYPE not in params
-        text, low, high, open_ended = (params, 0.0, 0.0, False) if plain else _media(params, facts, media)
-        low = min(int(low + facts.low(text)), facts.context)
-        high = min(int(high + facts.high(text)) + 1, facts.context)
+        if not media and _is_plain(params) and len(params) <= facts.linear:
+            self._count(model, 1, params, max_tokens)
+            return
+        text, low, high, open_ended = _media(params, facts, media)
+        low = min(int(low + facts.low(len(text))), facts.context)
+        high = min(int(high + facts.high(len(text), _other(text))) + 1, facts.context)
         output_low = int(max_tokens * OUTPUT_SHARE_LOW)
         self._requests += 1
         self._open_ended += open_ended
@@ -133,7 +153,7 @@ class Estimator:
         self._input_high += high
         self._output_low += output_low
         self._output_high += max_tokens
-        cached = (0, 0) if plain else self._cacheable(params, facts, low, high, media=text is not params)
+        cached = self._cacheable(params, facts, low, high, media=text is not params)
         if facts.price is None:
             self._unpriced += 1
         else:
@@ -142,6 +162,23 @@ class Estimator:
             self._add_low(facts.price, low, output_low, cached[0], geo)
             self._add_high(facts.price, high, max_tokens, cached[1], geo, hour=_HOUR in params)
 
+    def add_all(self, params: Sequence[bytes], *, model: str, max_tokens: int) -> None:
+        """Many requests (at least one) that differ in text only: what one is, all are."""
+        facts = self._models.get(model) or self._facts(model)
+        if _is_plain(params[0]) and max(map(len, params)) <= facts.linear:
+            self._count(model, len(params), b"".join(params), max_tokens)
+        else:
+            for one in params:
+                self.add(one, model=model, max_tokens=max_tokens)
+
+    def _count(self, model: str, requests: int, text: bytes, max_tokens: int) -> None:
+        sums = self._plain.setdefault(model, _Plain())
+        sums.requests += requests
+        sums.size += len(text)
+        sums.other += _other(text)
+        sums.output_low += requests * int(max_tokens * OUTPUT_SHARE_LOW)
+        sums.output_high += requests * max_tokens
+
     def _cacheable(
         self, params: bytes, facts: _Model, low: int, high: int, *, media: bool
     ) -> tuple[int, int]:
@@ -149,7 +186,10 @@ class Estimator:
         if _CACHED not in params:
             return 0, 0
         prefix = _prefix(params)
-        kept = min(low, int(facts.low(prefix))), min(high, int(facts.high(prefix)) + 1)
+        kept = (
+            min(low, int(facts.low(len(prefix)))),
+            min(high, int(facts.high(len(prefix), _other(prefix))) + 1),
+        )
         if media:  # pictures are part of the prefix, or not: the dear side
             kept = kept[0], high
         self._cacheable_low += kept[0]
@@ -180,6 +220,10 @@ class Estimator:
         return found
 
     def total(self) -> Estimate:
+        plain = [_estimate_of(sums, self._models[model]) for model, sums in self._plain.items()]
+        return sum(plain, self._others())
+
+    def _others(self) -> Estimate:
         priced = not self._unpriced
         return Estimate(
             requests=self._requests,
@@ -196,6 +240,30 @@ class Estimator:
             unpriced=self._unpriced,
             open_ended=self._open_ended,
         )
+
+
+def _estimate_of(sums: _Plain, model: _Model) -> Estimate:
+    low, high = int(model.low(sums.size)), ceil(model.high(sums.size, sums.other)) + sums.requests
+    rates = model.price.rates[0] if model.price else None
+    return Estimate(
+        requests=sums.requests,
+        input_low=low,
+        input_high=high,
+        output_low=sums.output_low,
+        output_high=sums.output_high,
+        cost_low=_usd(low * rates.input + sums.output_low * rates.output) if rates else None,
+        cost_high=_usd(high * rates.input + sums.output_high * rates.output) if rates else None,
+        unpriced=0 if rates else sums.requests,
+    )
+
+
+def _is_plain(params: bytes) -> bool:
+    """Every block, tool and marker has a type: without one it is a string of text and nothing else."""
+    return _TYPE not in params and _US not in params
+
+
+def _other(text: bytes) -> int:
+    return len(text.translate(None, _CHEAP))
 
 
 def _usd(micro: float) -> float:

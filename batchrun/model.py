@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -167,6 +167,28 @@ class Row:
     id: str
     values: Mapping[str, Json]
     where: str
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Rows of a table that follow each other, all of them text: `cells` holds a list of values for each row.
+
+    `first` is the number of its first row, which begins on `line` of `source`.
+    """
+
+    first: int
+    ids: Sequence[str]
+    columns: Sequence[str]
+    cells: Sequence[Sequence[str]]
+    source: str
+    line: int
+
+    def rows(self) -> Iterator[Row]:
+        """The same, one by one."""
+        line = self.line
+        for number, (id, values) in enumerate(zip(self.ids, self.cells, strict=True), self.first):
+            yield Row(number, id, dict(zip(self.columns, values, strict=True)), f"{self.source}:{line}")
+            line += 1 + sum(value.count("\n") for value in values)
 
 
 @dataclass(frozen=True, slots=True)

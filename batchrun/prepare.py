@@ -10,9 +10,10 @@ import random
 import secrets
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,11 +21,11 @@ import orjson
 
 from batchrun import files
 from batchrun.errors import DataError, MissingInput
-from batchrun.expand import Request, expand, parts_of, settings_of
+from batchrun.expand import Bulk, Expander, Request, json_texts, parts_of, settings_of
 from batchrun.inputs import open_rows, resolve
 from batchrun.jail import confine, open_regular
 from batchrun.lifecycle import live
-from batchrun.model import FileFact, FromFile, InputSpec, Job, Node, Place, Row
+from batchrun.model import FileFact, FromFile, InputSpec, Job, Node, Place, Row, Slice
 from batchrun.prices import price_of
 from batchrun.shards import Cutter, keys_in
 from batchrun.state import Expansion, RunState, Shard
@@ -70,8 +71,11 @@ def survey(job: Job, state: RunState | None, store: Store, *, sample: int = 0) -
 class _NoWatch:
     """Takes no notice."""
 
-    def new(self, row: Row, request: Request) -> None:
-        """Hear of a new request."""
+    def new(self, number: int, id: str, params: bytes) -> None:
+        """Hear of a new request of row `number`."""
+
+    def all_new(self, rows: Slice, params: Sequence[bytes]) -> None:
+        """Hear of many, one of each row."""
 
 
 class _Watch(_NoWatch):
@@ -85,16 +89,20 @@ class _Watch(_NoWatch):
         self.added = self.changed = 0
         self.sample: list[bytes] = []
 
-    def new(self, row: Row, request: Request) -> None:
+    def all_new(self, rows: Slice, params: Sequence[bytes]) -> None:
+        for number, (id, one) in enumerate(zip(rows.ids, params, strict=True), rows.first):
+            self.new(number, id, one)
+
+    def new(self, number: int, id: str, params: bytes) -> None:
         self._seen += 1
         if len(self.sample) < self._size:
-            self.sample.append(request.params)
+            self.sample.append(params)
         elif self._size and (place := self._random.randrange(self._seen)) < self._size:
-            self.sample[place] = request.params
-        if row.number == self._last:
+            self.sample[place] = params
+        if number == self._last:
             return
-        self._last = row.number
-        name = hash(row.id)
+        self._last = number
+        name = hash(id)
         place = bisect_left(self._ids, name)
         known = place < len(self._ids) and self._ids[place] == name
         self.changed += known
@@ -116,40 +124,98 @@ def _prepare(job: Job, state: RunState | None, store: Store, *, write: bool, wat
         price_of=price_of,
         path_of=store.shard if write else None,
     )
-    # 16 bytes a request, in memory: any row may repeat any earlier one, and must not be paid for again.
-    seen: set[bytes] = set()
-    count = asked = reused = 0
+    expander = Expander(job, media_reader(job))
     with target as stream, cutter:
-        for row, requests in expand(rows, job, media_reader(job)):
-            count += 1
-            for request in requests:
-                asked += 1
-                if request.key in seen:
-                    continue
-                seen.add(request.key)
-                if request.key in known:
-                    known.remove(request.key)  # it now stands in `seen`; both together would cost twice
-                    reused += 1
-                else:
-                    cutter.add(request, where=f"row {row.number} ({row.where})")
-                    watch.new(row, request)
-            if stream is not None:
-                stream.write(_rows_line(row, [r.key for r in requests], job.output.include_input))
+        intake = _Intake(cutter, known, watch, stream, include_input=job.output.include_input)
+        for piece in rows.pieces():
+            if isinstance(piece, Row):
+                intake.take(piece, expander.row(piece))
+            elif (bulk := expander.slice(piece)) is None or not intake.take_all(piece, bulk):
+                for row in piece.rows():
+                    intake.take(row, expander.row(row))
         new_shards = cutter.close()
+    seen = intake.seen
     expansion = Expansion(
         spec_files=_spec_files(job),
         input_paths=job.input.paths,
         inputs=tuple(rows.files),
         rows_file=rows_file,
         rows_sha256=_digest(seen),
-        rows=count,
+        rows=intake.rows,
         requests=len(seen),
         settings=settings_of(job),
         parts=parts_of(job),
         samples=job.samples,
         media=any(_names_files(node) for node in (job.request or {}).values()),
     )
-    return Prepared(expansion, new_shards, asked - len(seen), reused, len(seen) - reused)
+    reused = intake.reused
+    return Prepared(expansion, new_shards, intake.asked - len(seen), reused, len(seen) - reused)
+
+
+class _Intake:
+    """Takes in rows with their requests: new ones go to the cutter, every row to the rows file.
+
+    Holds 16 bytes a request: any row may repeat any earlier one, and must not be paid for again.
+    """
+
+    def __init__(
+        self,
+        cutter: Cutter,
+        known: set[bytes],
+        watch: _NoWatch,
+        stream: BinaryIO | None,
+        *,
+        include_input: bool,
+    ) -> None:
+        """`known`: keys that live shards hold; it is used up."""
+        self._cutter, self._known, self._watch = cutter, known, watch
+        self._stream, self._include_input = stream, include_input
+        self.seen: set[bytes] = set()
+        self.rows = self.asked = self.reused = 0
+
+    def take(self, row: Row, requests: Sequence[Request]) -> None:
+        self.rows += 1
+        for request in requests:
+            self.asked += 1
+            if request.key in self.seen:
+                continue
+            self.seen.add(request.key)
+            if request.key in self._known:
+                self._known.remove(request.key)  # it now stands in `seen`; both together would cost twice
+                self.reused += 1
+            else:
+                self._cutter.add(request, where=f"row {row.number} ({row.where})")
+                self._watch.new(row.number, row.id, request.params)
+        if self._stream is not None:
+            self._stream.write(_rows_line(row, [r.key for r in requests], self._include_input))
+
+    def take_all(self, rows: Slice, bulk: Bulk) -> bool:
+        """Take many rows whose requests are all new, or all known, and fit into one shard. False, and nothing
+        is taken, where that is not so."""
+        lines = self._lines(rows, bulk)
+        keys = set(bulk.keys)
+        if lines is None or len(keys) < len(bulk.keys) or not self.seen.isdisjoint(keys):
+            return False
+        if keys <= self._known:
+            self._known -= keys
+            self.reused += len(keys)
+        elif self._known.isdisjoint(keys) and self._cutter.add_all(bulk):
+            self._watch.all_new(rows, bulk.params)
+        else:
+            return False
+        self.seen |= keys
+        self.rows += len(keys)
+        self.asked += len(keys)
+        if self._stream is not None:
+            self._stream.write(lines)
+        return True
+
+    def _lines(self, rows: Slice, bulk: Bulk) -> bytes | None:
+        """What `_rows_line` makes of each row."""
+        if self._include_input or (ids := json_texts(list(rows.ids))) is None:
+            return None
+        fields = zip(count(rows.first), ids, bulk.names, strict=False)
+        return b"".join(map(b'{"row":%d,"id":"%b","keys":["%b"]}\n'.__mod__, fields))
 
 
 def _digest(keys: set[bytes]) -> str:

@@ -17,7 +17,7 @@ import orjson
 from batchrun import files
 from batchrun.errors import DataError
 from batchrun.estimate import Estimator
-from batchrun.expand import KEY_BYTES, Request, facts_of
+from batchrun.expand import KEY_BYTES, Bulk, Request, facts_of
 from batchrun.model import Job
 from batchrun.prices import PriceLookup
 from batchrun.state import Shard
@@ -26,7 +26,11 @@ HEAD, TAIL = b'{"requests":[', b"]}"
 _ID_START = len(b'{"custom_id":"')
 _ID_END = _ID_START + 2 * KEY_BYTES
 NONCE_CHARS = 16
+_EMPTY = len(HEAD) + len(TAIL) - 1
+"""Bytes of a body before its first request, less the comma that the last one goes without."""
 _PARAMS = _ID_END + 1 + NONCE_CHARS + len(b'","params":')
+_AROUND = _PARAMS + len(b"}\n")
+"""Bytes of a line beside its `params`."""
 
 
 class Cutter:
@@ -47,7 +51,8 @@ class Cutter:
         self._number = first
         self._stack = ExitStack()
         self._done: list[Shard] = []
-        self._count = 0
+        self._count, self._bytes = 0, _EMPTY
+        self._estimator = Estimator(price_of)
 
     def __enter__(self) -> Cutter:
         return self
@@ -59,7 +64,7 @@ class Cutter:
     def add(self, request: Request, where: str = "") -> None:
         """Raises DataError, naming `where`, when the request is too large for any batch."""
         line = b'{"custom_id":"%b-%%b","params":%%b}' % request.key.hex().encode()
-        size = len(line) - 4 + NONCE_CHARS + len(request.params) + 1
+        size = len(request.params) + _AROUND
         limits = self._job.limits
         if size - 1 + len(HEAD) + len(TAIL) > limits.batch_bytes:
             raise DataError(
@@ -77,6 +82,21 @@ class Cutter:
             request.params, model=request.model, max_tokens=request.max_tokens, media=request.media
         )
 
+    def add_all(self, bulk: Bulk) -> bool:
+        """Add many requests; or none, and False, when the shard under way has no room for all of them."""
+        limits, number = self._job.limits, len(bulk.params)
+        size = self._bytes + sum(map(len, bulk.params)) + number * _AROUND
+        if self._count + number > limits.batch_requests or size > limits.batch_bytes:
+            return False
+        if not self._count:
+            self._start()
+        if self._stream is not None:
+            line = b'{"custom_id":"%%b-%b","params":%%b}' % self._nonce_now
+            self._write(b"\n".join(map(line.__mod__, zip(bulk.names, bulk.params, strict=True))))
+        self._count, self._bytes = self._count + number, size
+        self._estimator.add_all(bulk.params, model=bulk.model, max_tokens=bulk.max_tokens)
+        return True
+
     def close(self) -> tuple[Shard, ...]:
         """The shards, whole and durable."""
         if self._count:
@@ -86,17 +106,20 @@ class Cutter:
     def _start(self) -> None:
         self._id = f"{self._number:04d}"
         self._nonce_now = self._nonce().encode()
-        self._bytes = len(HEAD) + len(TAIL) - 1
         self._sha = hashlib.sha256(HEAD)
         self._estimator = Estimator(self._price_of)
         self._stream: BinaryIO | None = None
         if self._path_of is not None:
             self._stream = self._stack.enter_context(files.replacing(self._path_of(self._id)))
 
-    def _write(self, line: bytes) -> None:
+    def _write(self, lines: bytes) -> None:
+        """Lines without the last LF; JSON has no other LF in it."""
         if self._stream is not None:
-            self._sha.update(b"," + line if self._count else line)
-            self._stream.write(line + b"\n")
+            if self._count:
+                self._sha.update(b",")
+            self._sha.update(lines.replace(b"\n", b","))
+            self._stream.write(lines)
+            self._stream.write(b"\n")
 
     def _finish(self) -> None:
         self._stack.close()
@@ -115,7 +138,7 @@ class Cutter:
             )
         )
         self._number += 1
-        self._count = 0
+        self._count, self._bytes = 0, _EMPTY
 
 
 def keys_in(paths: Iterable[Path]) -> set[bytes]:

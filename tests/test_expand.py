@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from batchrun.errors import DataError, MissingInput
 from batchrun.expand import (
     KEY_BYTES,
+    Expander,
     Renderer,
     Request,
     canonical,
@@ -25,7 +26,7 @@ from batchrun.expand import (
     parts_of,
     settings_of,
 )
-from batchrun.model import FromFile, FromRow, Job, Json, Limits, Place, Row, Template, Timing
+from batchrun.model import FromFile, FromRow, Job, Json, Limits, Place, Row, Slice, Template, Timing
 from batchrun.template import to_text
 from tests.jobs import job, node
 
@@ -392,3 +393,46 @@ def test_what_changes_the_settings() -> None:
 def test_the_parts_say_what_was_edited() -> None:
     before, after = parts_of(a_job({"system": "a"})), parts_of(a_job({"system": "b"}))
     assert [k for k in before if before[k] != after[k]] == ["system"]
+
+
+# ---- many rows at once -------------------------------------------------------------------------
+
+CELLS = st.lists(st.tuples(st.text(), st.text()), min_size=1, max_size=6)
+
+
+def slice_of(cells: Sequence[Sequence[str]], columns: Sequence[str] = ("text", "more")) -> Slice:
+    ids = [str(number) for number in range(1, len(cells) + 1)]
+    return Slice(1, ids, columns, cells, "rows.csv", 2)
+
+
+@given(cells=CELLS)
+def test_a_slice_asks_what_its_rows_ask(cells: list[tuple[str, str]]) -> None:
+    expander = Expander(a_job({"system": "100 % {{ text }}\n{{more}}{{ text }}"}), no_files)
+    rows = slice_of(cells)
+    try:
+        one_by_one = [request for row in rows.rows() for request in expander.row(row)]
+    except DataError:  # half a surrogate pair
+        assert expander.slice(rows) is None
+        return
+    bulk = expander.slice(rows)
+    assert bulk is not None
+    assert list(bulk.requests()) == one_by_one
+    assert bulk.names == [request.key.hex().encode() for request in one_by_one]
+
+
+@pytest.mark.parametrize(
+    ("request_", "changes"),
+    [
+        ({"system": "{% if text %}{{ text }}{% endif %}"}, {}),
+        ({"system": column("text")}, {}),
+        ({"system": "{{ nowhere }}"}, {}),
+        ({"model": "claude-{{ text }}"}, {}),
+        ({"max_tokens": 0}, {}),
+        ({}, {"samples": 2}),
+        ({"messages": [{"role": "user", "content": "the same for all"}]}, {}),
+    ],
+)
+def test_what_takes_a_look_at_each_row_is_not_done_for_a_slice(
+    request_: dict[str, Any], changes: dict[str, Any]
+) -> None:
+    assert Expander(a_job(request_, **changes), no_files).slice(slice_of([("a", "b"), ("c", "d")])) is None

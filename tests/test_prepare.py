@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -14,7 +15,7 @@ from batchrun.model import Job
 from batchrun.prepare import Prepared, prepare, still_current, survey, untouched
 from batchrun.shards import keys_in, keys_needed
 from batchrun.spec import load
-from batchrun.state import RunState
+from batchrun.state import Phase, RunState
 from batchrun.store import Store
 from tests.workbench import Bench
 
@@ -155,3 +156,45 @@ def test_a_row_too_deep_to_be_written(
     with store.locked(), pytest.raises(DataError) as caught:
         prepare(job, None, store)
     assert (message in str(caught.value), caught.value.where) == (True, where)
+
+
+def test_a_table_is_expanded_as_the_same_rows_in_lines_of_json(tmp_path: Path) -> None:
+    """A table takes the path of many rows at once, JSON the path of one by one."""
+    rows = [{"id": f"r{n}", "text": f'word "{n % 40}",\n{n % 40}'} for n in range(50)]
+    rows += [{"id": f"s{n}", "text": f"other {n} ü"} for n in range(50)]
+    found = {}
+    for kind in ("csv", "jsonl"):
+        (tmp_path / kind).mkdir()
+        bench = Bench(tmp_path / kind)
+        bench.job(input={"path": f"rows.{kind}", "id": "id"})
+        if kind == "csv":
+            lines = ["id,text", *(f'{r["id"]},"{r["text"].replace(chr(34), chr(34) * 2)}"' for r in rows)]
+        else:
+            lines = [orjson.dumps(r).decode() for r in rows]
+        bench.write(f"rows.{kind}", "\n".join(lines) + "\n")
+        job, store = opened(bench)
+        with store.locked():
+            prepared = prepare(job, None, store)
+        (shard,) = prepared.shards
+        found[kind] = (
+            prepared.new,
+            prepared.duplicates,
+            shard.bytes,
+            shard.estimate,
+            prepared.expansion.rows_sha256,
+            store.rows("000001.jsonl").read_bytes(),
+            store.shard("0001").read_bytes().replace(shard.nonce.encode(), b"NONCE"),
+        )
+    assert found["csv"] == found["jsonl"]
+    assert found["csv"][:2] == (90, 10)
+
+
+def test_rows_that_are_known_and_rows_that_are_new(bench: Bench) -> None:
+    job, store = opened(bench)
+    with store.locked():
+        state = state_after(prepare(job, None, store))
+        sent = tuple(replace(shard, phase=Phase.HELD) for shard in state.shards)
+        state = replace(state, shards=sent)
+        bench.rows(9)
+        found = prepare(load(bench.path("batch.yaml")).job, state, store)
+    assert (found.reused, found.new) == (5, 4)

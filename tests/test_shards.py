@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchrun.errors import CannotCreate, DataError, DiskError
-from batchrun.expand import Request, key_of
+from batchrun.expand import Bulk, Request, key_of
 from batchrun.model import Job, Limits
 from batchrun.shards import Cutter, custom_ids, keys_in, keys_needed, requests_in
 from batchrun.state import Shard
@@ -176,3 +176,45 @@ def test_keys_needed(tmp_path: Path) -> None:
     rows = tmp_path / "rows.jsonl"
     rows.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in lines))
     assert keys_needed(rows) == set(keys[:3])
+
+
+@given(texts=TEXTS, before=st.integers(0, 3))
+def test_many_requests_at_once_make_the_same_shard(
+    texts: list[str], before: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    requests = [request(text) for text in texts]
+    one_by_one, at_once = tmp_path_factory.mktemp("one"), tmp_path_factory.mktemp("all")
+    expected = cut(requests, limited(), one_by_one)
+    many = requests[before:]
+    bulk = Bulk(
+        [r.key for r in many],
+        [r.key.hex().encode() for r in many],
+        [r.params for r in many],
+        "claude-haiku-4-5",
+        7,
+    )
+    cutter = Cutter(
+        limited(),
+        first=1,
+        nonce=lambda: f"{1:016x}",
+        price_of=lambda _model: None,
+        path_of=lambda name: at_once / f"{name}.jsonl",
+    )
+    with cutter:
+        for one in requests[:before]:
+            cutter.add(one)
+        assert not many or cutter.add_all(bulk)
+        assert cutter.close() == expected
+    assert (at_once / "0001.jsonl").read_bytes() == (one_by_one / "0001.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize(("fits", "limits"), [(True, {"requests": 3}), (False, {"requests": 2})])
+def test_many_requests_are_added_whole_or_not_at_all(fits: bool, limits: dict[str, int]) -> None:
+    many = [request(text) for text in ("a", "b", "c")]
+    bulk = Bulk([r.key for r in many], [b""] * 3, [r.params for r in many], "claude-haiku-4-5", 7)
+    cutter = Cutter(
+        limited(**limits), first=1, nonce=lambda: "0" * 16, price_of=lambda _model: None, path_of=None
+    )
+    with cutter:
+        assert cutter.add_all(bulk) is fits
+        assert sum(shard.requests for shard in cutter.close()) == (3 if fits else 0)

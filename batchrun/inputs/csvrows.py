@@ -12,7 +12,7 @@ from typing import Protocol, cast
 from batchrun.errors import DataError
 from batchrun.inputs.columns import Columns
 from batchrun.inputs.csvfault import explain
-from batchrun.inputs.source import TEXT_LIMIT, Record, Source
+from batchrun.inputs.source import TEXT_LIMIT, Record, Source, Table
 
 
 class CsvRows:
@@ -21,33 +21,78 @@ class CsvRows:
     def __init__(self, delimiter: str, id_column: str | None) -> None:
         self._delimiter, self._id, self._columns = delimiter, id_column, Columns(id_column)
 
-    def __call__(self, source: Source, before: int) -> Iterator[Record]:
-        """The rows of one file; `before` is the number of rows ahead of it. An empty file has none."""
-        reader = _parser().reader(_lines(source), delimiter=self._delimiter, strict=True)
-        line, number = 1, before
+    def __call__(self, source: Source, before: int) -> Iterator[Record | Table]:
+        """The rows of one file; `before` is the number of rows ahead of it. An empty file has none.
+
+        Tables of a block each, as long as all is even; from the first oddity on row by row, which is slower
+        and tells what is wrong and where.
+        """
+        texts = (source.decode(block) for block in source.blocks())
+        header: list[str] | None = None
+        line, number, rest = 1, before, ""
+        for text in texts:
+            whole, rest = _cut(rest + text)
+            rows = self._parsed(whole)
+            if rows and rows[0] and header is None and _even(rows, len(rows[0])):
+                header = rows.pop(0)
+                self._columns.check(header, source, 1)
+                top = _height(header)
+            elif rows is not None and header is not None and _even(rows, len(header)):
+                top = 0
+            else:
+                rest = whole + rest
+                break
+            if rows:
+                yield Table(line + top, header, rows)
+            line, number = line + whole.count("\n"), number + len(rows)
+            if len(rest) > _REST:
+                break
+        yield from self._one_by_one(chain((rest,), texts), source, header, line, number)
+
+    def _parsed(self, text: str) -> list[list[str]] | None:
+        """Its rows, or None when it is no whole number of them."""
         try:
-            header = next(reader, None)
-            if header is None and self._id:
-                raise DataError(
-                    f"the file is empty: it has no header, and so no column {self._id!r}",
-                    where=source.name,
-                    hint="put the header back; a file with a header alone has no rows",
-                )
+            return list(self._reader((text,)))
+        except _parser().Error:
+            return None
+
+    def _reader(self, texts: Iterable[str]) -> _Reader:
+        """Over lines that end in LF; a CR stays where it is, so that fields keep their bytes."""
+        lines = chain.from_iterable(io.StringIO(text, newline="\n") for text in texts)
+        return _parser().reader(lines, delimiter=self._delimiter, strict=True)
+
+    def _one_by_one(
+        self, texts: Iterable[str], source: Source, header: list[str] | None, line: int, before: int
+    ) -> Iterator[Record]:
+        """The rows of `texts`, which begin on `line`, and with the header where that is not known yet."""
+        reader = self._reader(texts)
+        above, number = line - 1, before
+        try:
             if header is None:
-                return
-            if not header:
-                raise source.error("the first line is blank", line=1, hint="put the column names there")
-            self._columns.check(header, source, 1)
-            line, number, width = reader.line_num + 1, before + 1, len(header)
+                if (header := next(reader, None)) is None:
+                    self._refuse_empty(source)
+                    return
+                if not header:
+                    raise source.error("the first line is blank", line=1, hint="put the column names there")
+                self._columns.check(header, source, 1)
+            line, number, width = above + reader.line_num + 1, before + 1, len(header)
             for fields in reader:
                 if len(fields) != width:
                     if fields or _more(reader):  # blank lines at the end mean nothing
                         raise self._ragged(fields, header, source, line, number)
                     return
                 yield line, dict(zip(header, fields, strict=True))
-                line, number = reader.line_num + 1, number + 1
+                line, number = above + reader.line_num + 1, number + 1
         except _parser().Error as error:
             raise self._fault(str(error), source, line, number) from None
+
+    def _refuse_empty(self, source: Source) -> None:
+        if self._id:
+            raise DataError(
+                f"the file is empty: it has no header, and so no column {self._id!r}",
+                where=source.name,
+                hint="put the header back; a file with a header alone has no rows",
+            )
 
     def _ragged(
         self, fields: Sequence[str], header: Sequence[str], source: Source, line: int, number: int
@@ -80,9 +125,29 @@ class CsvRows:
         return source.error(f"{row}: {fault.message}", line=fault.line, hint=fault.hint)
 
 
-def _lines(source: Source) -> Iterable[str]:
-    """Lines that end in LF; a CR stays where it is, so that fields keep their bytes."""
-    return chain.from_iterable(io.StringIO(source.decode(b), newline="\n") for b in source.blocks())
+def _cut(text: str) -> tuple[str, str]:
+    """`text` up to the end of its last whole row, and the rest, if quotes come in pairs as they should. Where
+    they don't, the parser finds that a field is open at the end."""
+    end = len(text)
+    even = text.count('"') % 2 == 0
+    while not even and end:
+        cut = text.rfind("\n", 0, end - 1) + 1
+        even = text.count('"', cut, end) % 2 == 1
+        end = cut
+    return text[:end], text[end:]
+
+
+def _even(rows: Sequence[Sequence[str]], width: int) -> bool:
+    return set(map(len, rows)) <= {width}
+
+
+def _height(fields: Sequence[str]) -> int:
+    """The lines that a row takes."""
+    return 1 + sum(field.count("\n") for field in fields)
+
+
+_REST = 4_000_000
+"""Characters of one unfinished row above which the row is left to the parser: no need to copy it again and again."""
 
 
 def _from_line(source: Source, line: int) -> Iterator[str]:

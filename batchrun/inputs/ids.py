@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from batchrun.errors import DataError
 from batchrun.inputs.columns import no_column
@@ -42,6 +42,18 @@ class Ids:
             )
         self._seen.add(mark)
         return value
+
+    def take_all(self, columns: Sequence[str], cells: Sequence[Sequence[str]]) -> list[str] | None:
+        """The ids of many rows; None, and nothing is taken, where `take` may refuse one of them."""
+        if self._column not in columns:
+            return None
+        at = columns.index(self._column)
+        values = [fields[at] for fields in cells]
+        marks = set(map(hash, values))
+        if len(marks) < len(values) or not self._seen.isdisjoint(marks) or not all(map(str.strip, values)):
+            return None
+        self._seen |= marks
+        return values
 
     def _unusable(self, what: str, number: int, where: str) -> DataError:
         hint = "every row needs an id of its own; without input.id it is the row's number"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from batchrun.errors import DataError
@@ -13,11 +14,11 @@ from batchrun.inputs.jsonarray import json_array
 from batchrun.inputs.jsonrows import json_lines
 from batchrun.inputs.parquetrows import ParquetRows
 from batchrun.inputs.requestrows import check_requests
-from batchrun.inputs.source import Record, Source
+from batchrun.inputs.source import Record, Source, Table
 from batchrun.inputs.textrows import text_file
-from batchrun.model import FileFact, InputFormat, InputSpec, Row
+from batchrun.model import FileFact, InputFormat, InputSpec, Row, Slice
 
-_Reader = Callable[[Source, int], Iterator[Record]]
+_Reader = Callable[[Source, int], Iterator[Record] | Iterator[Record | Table]]
 
 
 def resolve(spec: InputSpec, *, root: Path, roots: Sequence[Path] = ()) -> list[Path]:
@@ -46,25 +47,34 @@ class Rows:
         self.files: list[FileFact] = []
 
     def __iter__(self) -> Iterator[Row]:
+        return _one_by_one(self.pieces())
+
+    def pieces(self) -> Iterator[Row | Slice]:
+        """The same, with many rows at a time where the format is a table and all in it is even."""
         requests = self._spec.format is InputFormat.REQUESTS
         column = self._spec.id or ("custom_id" if requests else None)
         self.files = []
-        return self._rows(Ids(column, self._earlier) if column else None, self.files)
+        return self._pieces(Ids(column, self._earlier) if column else None, self.files)
 
-    def _rows(self, ids: Ids | None, facts: list[FileFact]) -> Iterator[Row]:
+    def _pieces(self, ids: Ids | None, facts: list[FileFact]) -> Iterator[Row | Slice]:
         readers = self._readers()
         number = 0
         for path, format in self._found:
             with Source(path, self._name(path)) as source:
-                for line, values in readers[format](source, number):
+                for piece in readers[format](source, number):
+                    if isinstance(piece, Table):
+                        yield from _slice(piece, number + 1, ids, source.name)
+                        number += len(piece.cells)
+                        continue
                     number += 1
+                    line, values = piece
                     where = f"{source.name}:{line}" if line else source.name
                     yield Row(number, ids.take(values, number, where) if ids else str(number), values, where)
                 facts.append(source.fact())
 
     def _earlier(self, id: str, number: int) -> Row | None:
         column = self._spec.id or "custom_id"
-        for row in self._rows(None, []):
+        for row in _one_by_one(self._pieces(None, [])):
             if row.number >= number:
                 return None
             value = row.values.get(column)
@@ -87,6 +97,26 @@ class Rows:
             InputFormat.PARQUET: ParquetRows(spec.id),
             InputFormat.REQUESTS: _requests,
         }
+
+
+def _one_by_one(pieces: Iterator[Row | Slice]) -> Iterator[Row]:
+    for piece in pieces:
+        if isinstance(piece, Slice):
+            yield from piece.rows()
+        else:
+            yield piece
+
+
+def _slice(table: Table, first: int, ids: Ids | None, name: str) -> Iterator[Row | Slice]:
+    """The table with the ids of its rows; row by row where not all of them are good, for the one that is not."""
+    numbers = range(first, first + len(table.cells))
+    named = ids.take_all(table.columns, table.cells) if ids else list(map(str, numbers))
+    whole = Slice(first, named or [""] * len(numbers), table.columns, table.cells, name, table.line)
+    if named is not None:
+        yield whole
+    elif ids:
+        for row in whole.rows():
+            yield replace(row, id=ids.take(row.values, row.number, row.where))
 
 
 def _requests(source: Source, before: int) -> Iterator[Record]:

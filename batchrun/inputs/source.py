@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +28,15 @@ _BOM = b"\xef\xbb\xbf"
 
 Record = tuple[int, Mapping[str, Json]]
 """One row as a format's reader yields it: the line it begins on (0: it has none), and its values."""
+
+
+class Table(NamedTuple):
+    """Many rows at once, as a reader of tables yields them: the line the first begins on, the names of the
+    columns, and for each row as many values."""
+
+    line: int
+    columns: Sequence[str]
+    cells: Sequence[Sequence[str]]
 
 
 class Block(NamedTuple):

@@ -13,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchrun.errors import DataError, Problem
-from tests.inputs.helpers import problem, read, values, write
+from batchrun.inputs import open_rows
+from batchrun.model import Row, Slice
+from tests.inputs.helpers import problem, read, spec, values, write
 
 
 @pytest.mark.parametrize(
@@ -257,3 +259,53 @@ def test_an_empty_file_has_no_id_column(tmp_path: Path) -> None:
         "t.csv",
         "put the header back; a file with a header alone has no rows",
     )
+
+
+# ---- many rows at once -------------------------------------------------------------------------
+
+
+def pieces(root: Path, name: str, id: str | None = None) -> list[Row | Slice]:
+    return list(open_rows(spec(name, id=id), root=root).pieces())
+
+
+def test_a_table_of_several_blocks_comes_in_slices(tmp_path: Path) -> None:
+    rows = [(f"{n}", 'say "hi",\r\n' * (n % 7) + "x" * 90, "ü\n" if n % 3 else "") for n in range(30_000)]
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows([("id", "text\nand more", "last"), *rows])
+    write(tmp_path, {"t.csv": text.getvalue().encode()})
+    found = pieces(tmp_path, "t.csv", id="id")
+    slices = [piece for piece in found if isinstance(piece, Slice)]
+    assert len(slices) == len(found) > 3
+    assert [tuple(cells) for piece in slices for cells in piece.cells] == rows
+    assert [id for piece in slices for id in piece.ids] == [row[0] for row in rows]
+    lines = text.getvalue().encode().split(b"\n")
+    for piece in slices:
+        row = next(piece.rows())
+        assert lines[int(row.where.partition(":")[2]) - 1].startswith(row.id.encode() + b",")
+
+
+@pytest.mark.parametrize("odd", ['5" pipe', '"a\nb"'])
+def test_quotes_that_do_not_come_in_pairs_are_read_row_by_row(tmp_path: Path, odd: str) -> None:
+    lines = [f"{n},{odd},{'y' * 50}" for n in range(40_001)]
+    write(tmp_path, {"t.csv": "\n".join(["id,text,z", *lines]).encode()})
+    found = read(tmp_path, "t.csv", id="id")
+    assert len(found) == 40_001
+    assert {row.values["text"] for row in found} == {odd.strip('"')}
+
+
+@pytest.mark.parametrize(
+    ("tail", "message"),
+    [
+        ("7,twice\n", "row 40001 has the id '7' of row 8 (t.csv:9)"),
+        (" ,blank\n", "row 40001: the id ('id') is empty"),
+        ("x\n", "row 40001 has 1 field, the header has 2"),
+        ("x,y,z\n", "row 40001 has 3 fields, the header has 2"),
+        ('x,"open\n', "row 40001: the quoted field that begins at line 40002, column 3, never ends"),
+        ("\nx,y\n", "row 40001 is a blank line"),
+    ],
+)
+def test_what_is_wrong_in_a_late_block_is_named(tmp_path: Path, tail: str, message: str) -> None:
+    text = "id,text\n" + "".join(f"{n},{'y' * 50}\n" for n in range(40_000)) + tail
+    write(tmp_path, {"t.csv": text.encode()})
+    found = problem(tmp_path, "t.csv", id="id", error=DataError)
+    assert (found.message, found.where) == (message, "t.csv:40002")

@@ -21,7 +21,7 @@ from tests.inputs.helpers import problem, spec, write
     ("name", "data"),
     [
         ("t.csv", b"\xef\xbb\xbfa\n1\n"),
-        ("t.csv.gz", gzip.compress(b"a\n1\n\n") + bytes(512)),
+        ("t.csv.gz", gzip.compress(b"a\n1\n\n", mtime=0) + bytes(512)),
         ("t.jsonl", b'{"a":1}\n\n'),
         ("t.json", b'[{"a":1}] \n'),
         ("t.json", b""),
@@ -87,7 +87,7 @@ def test_a_file_that_is_gone_when_its_turn_comes(tmp_path: Path) -> None:
         list(rows)
 
 
-PACKED = gzip.compress(b"a,b\n1,2\n" * 1000)
+PACKED = gzip.compress(b"a,b\n1,2\n" * 1000, mtime=0)
 
 
 @pytest.mark.parametrize(
