@@ -97,8 +97,9 @@ class Engine:
 
     # ---- the loop
 
-    def prepare(self) -> None:
-        """Bring the expansion up to date. Raises DataError before anything is sent."""
+    def prepare(self, media: set[str] | None = None) -> None:
+        """Bring the expansion up to date; the files that rows name are added to `media`. Raises DataError
+        before anything is sent."""
         self._heed_cancel_marker()  # before today's rows: it was about what was asked until now
         if not self.store.state_file.exists():
             self.store.save(self.state)
@@ -106,7 +107,7 @@ class Engine:
         whole = expansion and self.store.rows(expansion.rows_file).is_file()
         current = still_current(expansion, self.job) if expansion and whole else None
         if current is None:
-            found = prepare(self.job, self.state, self.store)
+            found = prepare(self.job, self.state, self.store, media)
             gone = outdated(self.state, self.store.rows(found.expansion.rows_file), self.store)
             self.record(events.Prepared(found.expansion, found.shards, gone))
         elif current != expansion:

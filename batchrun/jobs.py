@@ -18,16 +18,28 @@ from batchrun.config.bounds import bounded
 from batchrun.config.layers import from_environment, resolve
 from batchrun.config.values import Config
 from batchrun.configfiles import environment_of
-from batchrun.errors import ApiError, CannotCreate, ConfigError, DataError, ExitCode, MissingInput, Problem
+from batchrun.depfile import Depfile
+from batchrun.depfile import write as write_depfile
+from batchrun.errors import (
+    ApiError,
+    CannotCreate,
+    ConfigError,
+    DataError,
+    ExitCode,
+    Locked,
+    MissingInput,
+    Problem,
+)
 from batchrun.events import Event
 from batchrun.guards import SANDBOX_ORIGIN, Consent, allow_first_spend, check_identity, guard_output
 from batchrun.model import Job, Timing
 from batchrun.policy import Policy, policy_of
 from batchrun.prepare import unchanged, untouched
 from batchrun.report import StatusReport
-from batchrun.state import Collected, Phase, RunState
+from batchrun.state import Collected, Expansion, Phase, RunState
 from batchrun.status import command_for, status_report
 from batchrun.store import Store, runs_folder
+from batchrun.units import format_duration
 from batchrun.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -40,6 +52,7 @@ SANDBOX_SECONDS = 1.0
 
 
 Shield: TypeAlias = Callable[[], AbstractContextManager[None]]
+Expanded: TypeAlias = Callable[[Job, Expansion, set[str]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,29 +149,68 @@ def run_job(
     observer: Observer | None = None,
     shield: Shield = nullcontext,
     clockwork: Clockwork = REAL,
+    lock_wait: float = 0.0,
+    depfile: Depfile | None = None,
 ) -> Outcome:
     """Do what is left to do for the job of `spec`, and wait for it unless told not to.
 
     `consent` is asked before a first spend when the spec sets no budget; None refuses. `shield` guards the
-    moments in which an interruption should wait. Raises SpecError, DataError, Locked, ApiError and the rest
-    of batchrun.errors; rows that failed are data in the output, not an exception.
+    moments in which an interruption should wait. `lock_wait` is for how many seconds to wait for another
+    process that works on the job. `depfile` is told what the answer is made from, for make, before anything
+    is submitted. Raises SpecError, DataError, Locked, ApiError and the rest of batchrun.errors; rows that
+    failed are data in the output, not an exception.
 
     `config` is what `load_config` finds; without it, no batchrun.toml is read.
     """
     from batchrun.spec import load
 
     path, target = Path(spec), Target(sandbox, environ, clockwork, config)
-    if done := finished(path, sandbox=sandbox, roots=target.roots(roots)):
-        return done
-    return advance(
-        load(path, roots=target.roots(roots)),
-        target,
-        wait=wait,
-        consent=consent,
-        overwrite=overwrite,
-        observer=observer,
-        shield=shield,
-    )
+    roots = target.roots(roots)
+
+    def expanded(job: Job, expansion: Expansion, media: set[str]) -> None:
+        if depfile:
+            output = job.output.path
+            write_depfile(depfile, spec=path, output=output, expansion=expansion, media=media, roots=roots)
+
+    def attempt() -> Outcome:
+        if done := finished(path, sandbox=sandbox, roots=roots):
+            if depfile and (last := done.state.expansion):
+                write_depfile(depfile, spec=path, output=done.output, expansion=last, roots=roots)
+            return done
+        return advance(
+            load(path, roots=roots),
+            target,
+            wait=wait,
+            consent=consent,
+            overwrite=overwrite,
+            observer=observer,
+            shield=shield,
+            expanded=expanded if depfile else None,
+        )
+
+    return _when_free(attempt, lock_wait, clockwork, observer or Silent())
+
+
+def _when_free(
+    attempt: Callable[[], Outcome], lock_wait: float, clockwork: Clockwork, observer: Observer
+) -> Outcome:
+    """`attempt`, repeated for `lock_wait` seconds while another process has the job. A whole attempt each time:
+    that process may have done it all by then, and the spec may have been edited."""
+    from batchrun.engine import harmless
+
+    deadline, pause = clockwork.clock() + lock_wait, 0.0
+    while True:
+        try:
+            return attempt()
+        except Locked as locked:
+            if clockwork.clock() >= deadline:
+                raise
+            if not pause:
+                with harmless():
+                    hint = f"waiting for up to {format_duration(lock_wait)}"
+                    observer.warning(Problem(str(locked), hint=hint))
+        pause = min(pause * 1.5 + 0.1, 2.0)
+        clockwork.sleep(pause)
 
 
 def advance(
@@ -171,14 +223,18 @@ def advance(
     overwrite: bool = False,
     observer: Observer | None = None,
     shield: Shield = nullcontext,
+    expanded: Expanded | None = None,
 ) -> Outcome:
-    """`run_job` for a spec that is read. A `patient` run asks of each batch only when it is due."""
+    """`run_job` for a spec that is read. A `patient` run asks of each batch only when it is due. `expanded`
+    hears what the rows came to, and which files they name, before anything is sent."""
     with at_work(loaded, target=target, observer=observer, shield=shield) as engine:
-        before = engine.state.collected
+        before, media = engine.state.collected, set[str]()
         try:
             engine.overwrite = overwrite
             guard_output(engine)
-            engine.prepare()
+            engine.prepare(media if expanded else None)
+            if expanded and engine.state.expansion:
+                expanded(engine.job, engine.state.expansion, media)
         except (CannotCreate, ConfigError, DataError, MissingInput):
             _rescue(engine)
             raise

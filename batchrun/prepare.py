@@ -51,12 +51,13 @@ class Prepared:
     sample: tuple[bytes, ...] = ()
 
 
-def prepare(job: Job, state: RunState | None, store: Store) -> Prepared:
+def prepare(job: Job, state: RunState | None, store: Store, media: set[str] | None = None) -> Prepared:
     """Expand every row, and cut what has neither an answer nor a batch under way into shards, on disk.
 
-    Raises DataError or MissingInput before anything is sent.
+    The files that rows name are added to `media`, by their absolute paths. Raises DataError or MissingInput
+    before anything is sent.
     """
-    return _prepare(job, state, store, write=True, watch=_NoWatch())
+    return _prepare(job, state, store, write=True, watch=_NoWatch(), media=media)
 
 
 def survey(job: Job, state: RunState | None, store: Store, *, sample: int = 0) -> Prepared:
@@ -109,7 +110,15 @@ class _Watch(_NoWatch):
         self.added += not known
 
 
-def _prepare(job: Job, state: RunState | None, store: Store, *, write: bool, watch: _NoWatch) -> Prepared:
+def _prepare(
+    job: Job,
+    state: RunState | None,
+    store: Store,
+    *,
+    write: bool,
+    watch: _NoWatch,
+    media: set[str] | None = None,
+) -> Prepared:
     shards = live(state.shards) if state else ()
     known = keys_in(store.shard(s.id) for s in shards)
     rows_file = f"{(state.revision if state else 0) + 1:06d}.jsonl"
@@ -124,7 +133,7 @@ def _prepare(job: Job, state: RunState | None, store: Store, *, write: bool, wat
         price_of=price_of,
         path_of=store.shard if write else None,
     )
-    expander = Expander(job, media_reader(job))
+    expander = Expander(job, media_reader(job, media))
     with target as stream, cutter:
         intake = _Intake(cutter, known, watch, stream, include_input=job.output.include_input)
         for piece in rows.pieces():
@@ -286,12 +295,15 @@ def new_nonce() -> str:
     return secrets.token_hex(8)
 
 
-def media_reader(job: Job) -> Callable[[str], bytes]:
-    """Reads the files that `$base64` names, inside the jail."""
+def media_reader(job: Job, seen: set[str] | None = None) -> Callable[[str], bytes]:
+    """Reads the files that `$base64` names, inside the jail, and adds them to `seen`."""
 
     def read(text: str) -> bytes:
-        with open_regular(confine(text, root=job.root, roots=job.roots)) as stream:
+        path = confine(text, root=job.root, roots=job.roots)
+        with open_regular(path) as stream:
             data = stream.read(MEDIA_LIMIT + 1)
+        if seen is not None:
+            seen.add(str(path))
         if len(data) > MEDIA_LIMIT:
             raise DataError(f"{text!r} is larger than {MEDIA_LIMIT:,} bytes", hint="use the Files API")
         return data

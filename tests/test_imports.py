@@ -23,7 +23,7 @@ RINGS: dict[int, set[str]] = {
         "answers", "client", "clockwork", "configfiles", "crash", "files", "inputs", "interrupts", "jail", "keyedlines", "neighbours", "outputs", "ownership", "proof",
         "providers", "shards", "simulator", "spec", "store",
     },
-    3: {"decisions", "engine", "guards", "jobs", "planning", "prepare", "reshard"},
+    3: {"decisions", "depfile", "engine", "guards", "jobs", "planning", "prepare", "reshard"},
     4: {"cli", "commands", "__main__", "__init__"},
 }  # fmt: skip
 OUTSIDE = {"os", "time", "random", "requests", "secrets", "socket", "subprocess", "urllib", "yaml", "click"}

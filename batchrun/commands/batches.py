@@ -29,13 +29,6 @@ _id = click.argument("id")
 _yes = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
-def _seconds(_ctx: click.Context, _param: click.Parameter, value: str) -> float:
-    try:
-        return float(value) if value.replace(".", "", 1).isdigit() else units.duration(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None
-
-
 @click.group()
 def command() -> None:
     """Every call of the Message Batches API.
@@ -198,10 +191,14 @@ def delete(id: str, yes: bool, as_json: bool) -> None:
 @command.command(short_help="wait until a batch has ended, and show it")
 @_id
 @click.option(
-    "--poll-interval", callback=_seconds, default="30s", show_default=True, help="Between two polls."
+    "--poll-interval", callback=common.seconds, default="30s", show_default=True, help="Between two polls."
 )
 @click.option(
-    "--timeout", callback=_seconds, default="24h", show_default=True, help="Then exit 75; the batch goes on."
+    "--timeout",
+    callback=common.seconds,
+    default="24h",
+    show_default=True,
+    help="Then exit 75; the batch goes on.",
 )
 @common.json_option
 def wait(id: str, poll_interval: float, timeout: float, as_json: bool) -> None:

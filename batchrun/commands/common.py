@@ -43,6 +43,16 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print the an
 wait_option = click.option("--no-wait", is_flag=True, help="Do all that needs no waiting, then exit 75.")
 
 
+def seconds(_ctx: click.Context, _param: click.Parameter, value: str) -> float:
+    """The callback of an option that is a duration, or a plain number of seconds."""
+    from batchrun import units
+
+    try:
+        return float(value) if value.replace(".", "", 1).isdigit() else units.duration(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
 _root = click.option(
     "--root",
     "roots",

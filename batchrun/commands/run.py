@@ -17,6 +17,25 @@ from batchrun.errors import ExitCode, Locked
 @common.wait_option
 @click.option("--yes", is_flag=True, help="Allow a first spend although the spec sets no budget.")
 @click.option("--overwrite", is_flag=True, help="Replace an output file that batchrun did not write.")
+@click.option(
+    "--depfile",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write for make what the answer is made from: spec, data, prompts.",
+)
+@click.option(
+    "--depfile-target",
+    default="",
+    metavar="NAME",
+    help="What make calls that which is made, where it is not the answer itself.",
+)
+@click.option(
+    "--lock-wait",
+    default="0s",
+    callback=common.seconds,
+    metavar="DURATION",
+    help="Wait for another process that works on the job, such as 25h; without it, exit 75 at once.",
+)
 @click.option("--quiet", "-q", is_flag=True, help="Only say what needs a person. For cron.")
 @common.json_option
 def command(
@@ -27,6 +46,9 @@ def command(
     no_wait: bool,
     yes: bool,
     overwrite: bool,
+    depfile: Path | None,
+    depfile_target: str,
+    lock_wait: float,
     quiet: bool,
     as_json: bool,
 ) -> ExitCode:
@@ -37,13 +59,15 @@ def command(
     batchrun run labels.yaml             again, after anything: carries on
     batchrun run labels.yaml --no-wait   from cron; 75 until it is done
     batchrun run labels.yaml --sandbox   no key, no cost, invented answers
+    batchrun run labels.yaml --depfile out/labels.d   from make
 
     The answer appears at the spec's output.path when it is complete. Ctrl-C leaves the batches running:
     the same command carries on.
     """
+    from batchrun.depfile import Depfile
     from batchrun.jobs import finished, run_job
 
-    outcome = finished(spec, sandbox=sandbox, roots=roots)
+    outcome = None if depfile else finished(spec, sandbox=sandbox, roots=roots)
     if outcome is None:
         try:
             with (
@@ -60,6 +84,8 @@ def command(
                     config=config,
                     observer=observer,
                     shield=interrupts.shielded,
+                    lock_wait=lock_wait,
+                    depfile=Depfile(depfile, depfile_target) if depfile else None,
                 )
         except Locked:
             if quiet:  # two runs of cron that meet: nobody needs to know

@@ -52,6 +52,20 @@ def find(spec: InputSpec, *, root: Path, roots: Sequence[Path] = ()) -> list[Fou
     return list(files.values())
 
 
+def looked_in(spec: InputSpec, *, root: Path, roots: Sequence[Path] = ()) -> set[Path]:
+    """The folders whose files the spec asks for whatever they are called: a file that comes into one may be
+    input. Raises DataError."""
+    folders: set[Path] = set()
+    for text in spec.paths:
+        path = confine(text, root=root, roots=roots)
+        if path.is_dir():
+            folders.add(path)
+        elif not path.exists() and _is_glob(text):
+            folders |= {match.parent for match in _glob(text, root, roots)}
+            folders.add(_fixed(text, root, roots)[0])
+    return folders
+
+
 def _one(text: str, spec: InputSpec, root: Path, roots: Sequence[Path]) -> list[Found]:
     path = confine(text, root=root, roots=roots)
     if path.is_dir():
@@ -67,19 +81,25 @@ def _one(text: str, spec: InputSpec, root: Path, roots: Sequence[Path]) -> list[
 
 
 def _glob(text: str, root: Path, roots: Sequence[Path]) -> Iterator[Path]:
-    parts = PurePath(text).parts
-    fixed = next(index for index, part in enumerate(parts) if _is_glob(part))
-    base = confine(str(PurePath(*parts[:fixed])), root=root, roots=roots)
-    dotted = [part for part in parts[fixed:] if part.startswith(".")]
-    if ".." in parts[fixed:]:
+    base, pattern = _fixed(text, root, roots)
+    dotted = [part for part in pattern.parts if part.startswith(".")]
+    if ".." in pattern.parts:
         raise DataError(f"'..' after a wildcard: {text!r}")
     if not base.is_dir():
         return
-    for match in sorted(base.glob(str(PurePath(*parts[fixed:])))):
+    for match in sorted(base.glob(str(pattern))):
         inner = match.relative_to(base).parts
         shown = all(any(fnmatchcase(part, mark) for mark in dotted) for part in inner if part[0] == ".")
-        if shown and _STATE not in (*parts, *inner) and match.is_file():
+        if shown and _STATE not in (*PurePath(text).parts, *inner) and match.is_file():
             yield confine(str(match), root=root, roots=roots)
+
+
+def _fixed(text: str, root: Path, roots: Sequence[Path]) -> tuple[Path, PurePath]:
+    """The folder that a glob starts from, and the rest of the glob."""
+    parts = PurePath(text).parts
+    fixed = next(index for index, part in enumerate(parts) if _is_glob(part))
+    base = confine(str(PurePath(*parts[:fixed])), root=root, roots=roots)
+    return base, PurePath(*parts[fixed:])
 
 
 def _folder(path: Path, text: str, spec: InputSpec, root: Path, roots: Sequence[Path]) -> list[Found]:
