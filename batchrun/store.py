@@ -41,6 +41,20 @@ _PART = re.compile(r"\.[0-9]{4,}\.jsonl\.[0-9]+\.part")
 """The names that we give in shards/ and rows/, and so may remove."""
 
 
+_locks: set[BinaryIO] = set()
+"""The lock files that this process holds open."""
+
+
+def _let_go() -> None:
+    """A forked child does not hold what its parent holds: it may live longer."""
+    for stream in _locks:
+        stream.close()
+    _locks.clear()
+
+
+os.register_at_fork(after_in_child=_let_go)
+
+
 def runs_folder(root: Path, *, sandbox: bool = False) -> Path:
     """Where the jobs of the specs in `root` keep their run directories."""
     return root / FOLDER / SANDBOX if sandbox else root / FOLDER
@@ -55,6 +69,8 @@ class Store:
         above = (root / FOLDER, root / FOLDER / SANDBOX) if sandbox else (root / FOLDER,)
         self._folders = (*above, self.folder, *self._parts)
         self.state_file = self.folder / "state.json"
+        self._lock_file = self.folder / "lock"
+        self._locked: os.stat_result | None = None
 
     # ---- paths
 
@@ -96,6 +112,8 @@ class Store:
         return found
 
     def save(self, value: RunState) -> None:
+        """Raises DiskError; ConfigError where the folder is not the one that was locked any more."""
+        self._refuse_lost_lock()
         files.write_atomic(self.state_file, state.dumps(value))
 
     def _refuse_to_start_afresh(self) -> None:
@@ -162,7 +180,7 @@ class Store:
         self._refuse_foreign_folders()
         for folder in (self.folder, *self._parts):
             files.make_private_dir(folder)
-        path = self.folder / "lock"
+        path = self._lock_file
         # O_NONBLOCK, here and below: a FIFO must not make us wait.
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         try:
@@ -174,7 +192,22 @@ class Store:
             raise DiskError(f"{path} is not a regular file")
         with os.fdopen(handle, "r+b") as stream:
             self._lock(stream)
-            yield
+            _locks.add(stream)
+            self._locked = os.fstat(stream.fileno())
+            try:
+                yield
+            finally:
+                self._locked = None
+                _locks.discard(stream)
+
+    def _refuse_lost_lock(self) -> None:
+        """Raise ConfigError when somebody moved the folder away, and somebody else has locked a new one."""
+        with suppress(OSError):  # that the folder is gone shows when it is written to
+            if self._locked and not os.path.samestat(self._locked, self._lock_file.stat()):
+                raise ConfigError(
+                    f"{self.folder} was moved away while a run worked in it, and another run began there",
+                    hint="put the folder back: it knows what was submitted; and run it again",
+                )
 
     def _lock(self, stream: BinaryIO) -> None:
         try:

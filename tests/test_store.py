@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -73,6 +74,64 @@ def test_the_lock_ends_with_the_process_that_held_it(store: Store, holder: subpr
         pass
     with store.locked():
         pass
+
+
+LEAVING_A_CHILD = """
+import os, subprocess, sys, time
+from pathlib import Path
+from batchrun.store import Store
+with Store(Path(sys.argv[1]), "job").locked():
+    {child}
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize(
+    "child",
+    [
+        "subprocess.Popen(['sleep', '60'], close_fds=False)",
+        "r, w = os.pipe(); os.fork() or (os.write(w, b'.'), time.sleep(60)); os.read(r, 1)",
+    ],
+    ids=["started", "forked"],
+)
+def test_a_child_does_not_inherit_the_lock(child: str, store: Store, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", LEAVING_A_CHILD.format(child=child), str(tmp_path)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        with pytest.raises(Locked), store.locked():
+            pass
+        process.kill()
+        process.wait()
+        os.killpg(process.pid, 0)  # the child lives
+        with store.locked():
+            pass
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def test_a_folder_that_another_run_has_begun_anew(store: Store) -> None:
+    with store.locked():
+        store.save(state())
+        store.folder.rename(store.folder.with_name("away"))
+        with Store(store.folder.parent.parent, "job").locked():
+            with pytest.raises(ConfigError) as caught:
+                store.save(state(revision=1))
+            assert not store.state_file.exists()
+    assert str(caught.value) == (
+        f"{store.folder} was moved away while a run worked in it, and another run began there"
+    )
+    assert caught.value.hint == "put the folder back: it knows what was submitted; and run it again"
+
+
+def test_a_folder_that_is_gone(store: Store) -> None:
+    with store.locked():
+        store.folder.rename(store.folder.with_name("away"))
+        with pytest.raises(CannotCreate, match=r"cannot create .*state\.json: No such file or directory$"):
+            store.save(state())
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"[]", b'{"pid": 1}'])
