@@ -146,7 +146,7 @@ def _height(fields: Sequence[str]) -> int:
     return 1 + sum(field.count("\n") for field in fields)
 
 
-_REST = 4_000_000
+_REST = 1_000_000
 """Characters of one unfinished row above which the row is left to the parser: no need to copy it again and again."""
 
 
