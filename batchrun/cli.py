@@ -20,6 +20,8 @@ COMMANDS = {
     "validate": "check a spec and its data; sends nothing",
     "plan": "show what a run would submit and cost; sends nothing",
     "run": "submit, wait, download: whatever is left to do",
+    "watch": "run the specs of folders, and those that come",
+    "tick": "one pass over many jobs that waits for nothing; for cron",
     "status": "how jobs stand, and which need a person",
     "cancel": "cancel what is under way; keep what was answered",
     "retry": "try failed, canceled and refused work again",

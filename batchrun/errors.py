@@ -11,7 +11,8 @@ BatchrunError                     a problem the user can act on; shown without a
 ├── NotFinished            75     run again later
 │   └── Locked             75     another process is working on the job
 ├── ConfigError            78     configuration, or state that this version cannot read
-│   └── BadConfig          78     batchrun.toml or a variable is wrong; carries every problem
+│   ├── BadConfig          78     batchrun.toml or a variable is wrong; carries every problem
+│   └── NameTaken          78     the spec's job is another spec's, or the spec was another job before
 ├── Interrupted       130/143     a signal; state is saved
 └── ApiError                      the API, or the way to it; status, type, error_code, request_id
     ├── ConnectionFailed   69     no answer
@@ -141,6 +142,14 @@ class BadConfig(ConfigError):
     @property
     def problems(self) -> tuple[Problem, ...]:
         return self._problems
+
+
+class NameTaken(ConfigError):
+    """`job` is the one that the spec was before; `other` the spec whose job it is, which is still there."""
+
+    def __init__(self, message: str, *, hint: str = "", job: str = "", other: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.job, self.other = job, other
 
 
 class Interrupted(BatchrunError):

@@ -154,6 +154,40 @@ def write_volatile(path: Path, data: bytes) -> None:
         raise disk_error(error, path, "write") from error
 
 
+def put_away(path: Path, target: Path, expected: tuple[int, int, int]) -> bool:
+    """Move a file to a name that is free, over nothing; False, with nothing changed, when the file is not there
+    any more, is another one by now (`expected`: inode, size and time in ns), or the name is taken.
+
+    The name is reserved first: that works on every file system, and no other process can take it meanwhile.
+    What somebody put in the file's place in the last moment goes back. Raises DiskError.
+    """
+    try:
+        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC))
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise disk_error(error, target, "write") from error
+    try:
+        if _is(path, expected):
+            path.rename(target)
+            if _is(target, expected):
+                return True
+            with suppress(FileExistsError):  # then it was replaced yet again: what is newer stays
+                os.link(target, path, follow_symlinks=False)
+        target.unlink()
+    except FileNotFoundError:
+        with suppress(OSError):
+            target.unlink()
+    except OSError as error:
+        raise disk_error(error, path, "move") from error
+    return False
+
+
+def _is(path: Path, expected: tuple[int, int, int]) -> bool:
+    about = path.stat()
+    return (about.st_ino, about.st_size, about.st_mtime_ns) == expected
+
+
 def settle(part: Path, path: Path) -> None:
     """Make a finished temporary file `path`: fsync, rename, fsync the folder."""
     try:

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from batchrun import lifecycle
-from batchrun.errors import CannotCreate, ConfigError, NeedsPerson
+from batchrun.errors import CannotCreate, ConfigError, NameTaken, NeedsPerson
 from batchrun.expand import parts_of
 from batchrun.files import digest, shown, sweep_parts
 from batchrun.jail import STATE_FOLDER
 from batchrun.model import FileFact
 from batchrun.outputs.writers import check_installed, plain_file, try_creating
 from batchrun.prepare import unchanged
+from batchrun.specnames import PUT_AWAY
 from batchrun.state import Phase, RunState
 
 if TYPE_CHECKING:
@@ -134,9 +135,10 @@ def check_identity(engine: Engine, origin: str, because: str) -> None:
         engine.state = replace(engine.state, origin=origin)
     if state.spec != job.spec.name:
         if (job.root / state.spec).exists():
-            raise ConfigError(
+            raise NameTaken(
                 f"{job.spec.name} and {state.spec} both call their job '{job.name}'",
                 hint="give one of them another name: key",
+                other=state.spec,
             )
         engine.state = replace(engine.state, spec=job.spec.name)
 
@@ -147,20 +149,27 @@ def _refuse_renamed(engine: Engine) -> None:
     job = engine.job
     for other in engine.store.others():
         if other.spec == job.spec.name and other.began:
-            raise ConfigError(
+            raise NameTaken(
                 f"{job.spec.name} was the job '{other.job}' before, and that has begun; nothing was submitted",
                 hint=f"name it `name: {other.job}` as before, or move {STATE_FOLDER}/{other.job} away to start afresh"
                 " and pay again",
+                job=other.job,
             )
-        if other.input_paths != job.input.paths or not other.began or (job.root / other.spec).exists():
+        if other.input_paths != job.input.paths or not other.began or _is_around(other.spec, job.root):
             continue
         if other.asks == parts_of(job) or other.under_way:
-            raise ConfigError(
+            raise NameTaken(
                 f"{job.spec.name} is {other.spec} under a new name, and its job '{other.job}' has begun;"
                 " nothing was submitted",
                 hint=f"add `name: {other.job}` to carry on with it, or move {STATE_FOLDER}/{other.job} away to start"
                 " afresh and pay again",
+                job=other.job,
             )
+
+
+def _is_around(spec: str, root: Path) -> bool:
+    """Whether a spec is where it was, or where a watcher puts specs: then no other is that one renamed."""
+    return any((root / folder / spec).exists() for folder in (".", *PUT_AWAY))
 
 
 def _in_sandbox(engine: Engine) -> bool:

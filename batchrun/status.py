@@ -18,7 +18,8 @@ _GONE = (Reason.REPLACED, Reason.ABANDONED, Reason.LOST)
 
 def command_for(spec: str, *, sandbox: bool = False, roots: Iterable[Path] = ()) -> str:
     """The command line for this job, to be formatted with its verb."""
-    words = [spec, *(["--sandbox"] if sandbox else [])]
+    # A name that begins with a dash would be taken for an option.
+    words = [f"./{spec}" if spec.startswith("-") else spec, *(["--sandbox"] if sandbox else [])]
     for root in roots:
         words += ["--root", str(root)]
     return "batchrun {} " + shlex.join(words).replace("{", "{{").replace("}", "}}")

@@ -19,7 +19,7 @@ import os
 import re
 import socket
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
@@ -60,6 +60,27 @@ def runs_folder(root: Path, *, sandbox: bool = False) -> Path:
     return root / FOLDER / SANDBOX if sandbox else root / FOLDER
 
 
+def refuse_foreign_folders(folders: Iterable[Path]) -> None:
+    """Whoever made the spec's folder may have put anything here. Raises ConfigError."""
+    for folder in folders:
+        try:
+            found = folder.lstat()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise files.disk_error(error, folder, "read") from error
+        fault = "" if stat.S_ISDIR(found.st_mode) else "is not a folder"
+        if stat.S_ISLNK(found.st_mode):
+            fault = "is a link"
+        elif found.st_uid != os.geteuid():
+            fault = "belongs to another user"
+        if fault:
+            raise ConfigError(
+                f"{folder} {fault}; batchrun keeps its state only in folders of its own",
+                hint="see who put it there, and move it away",
+            )
+
+
 class Store:
     """One job's run directory. Nothing is created before `locked()`."""
 
@@ -94,7 +115,7 @@ class Store:
 
     def load(self) -> RunState | None:
         """The state, or None where this job was never run. Raises ConfigError when it is damaged."""
-        self._refuse_foreign_folders()
+        refuse_foreign_folders(self._folders)
         try:
             with open_regular(self.state_file) as stream:
                 data = stream.read()
@@ -141,26 +162,6 @@ class Store:
                 " folder away to start afresh and pay again",
             )
 
-    def _refuse_foreign_folders(self) -> None:
-        """Whoever made the spec's folder may have put anything here. Raises ConfigError."""
-        for folder in self._folders:
-            try:
-                found = folder.lstat()
-            except FileNotFoundError:
-                continue
-            except OSError as error:
-                raise files.disk_error(error, folder, "read") from error
-            fault = "" if stat.S_ISDIR(found.st_mode) else "is not a folder"
-            if stat.S_ISLNK(found.st_mode):
-                fault = "is a link"
-            elif found.st_uid != os.geteuid():
-                fault = "belongs to another user"
-            if fault:
-                raise ConfigError(
-                    f"{folder} {fault}; batchrun keeps its state only in folders of its own",
-                    hint="see who put it there, and move it away",
-                )
-
     def _refuse_foreign_names(self, current: RunState) -> None:
         """Ids become names of files that are written: they must not lead out. Raises ConfigError."""
         rows = (current.expansion.rows_file,) if current.expansion else ()
@@ -177,7 +178,7 @@ class Store:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the job for this process. Raises Locked at once when another one has it."""
-        self._refuse_foreign_folders()
+        refuse_foreign_folders(self._folders)
         for folder in (self.folder, *self._parts):
             files.make_private_dir(folder)
         path = self._lock_file

@@ -1,0 +1,146 @@
+"""What `watch` and `tick` share: the options, and the news on stderr or as JSON lines on stdout."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+import orjson
+
+from batchrun import units
+from batchrun.commands import common
+from batchrun.errors import ExitCode
+from batchrun.render import watching
+from batchrun.safetext import escaped, plain
+from batchrun.specnames import PATTERNS
+from batchrun.watch.orders import News, Settings
+
+if TYPE_CHECKING:
+    from batchrun.commands.common import F
+
+
+def duration_option(*names: str, default: str, help: str) -> Callable[[F], F]:
+    return _measured(units.duration, "DURATION", names, default, help)
+
+
+def _measured(
+    read: Callable[[str], float], metavar: str, names: tuple[str, ...], default: str, help: str
+) -> Callable[[F], F]:
+    """An option whose value has a unit; a bare 0 needs none."""
+
+    def convert(_ctx: click.Context, _param: click.Parameter, value: str) -> float:
+        try:
+            return 0 if value == "0" else read(value)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from None
+
+    return click.option(
+        *names, metavar=metavar, default=default, show_default=True, callback=convert, help=help
+    )
+
+
+_OPTIONS: Sequence[Callable[[F], F]] = (
+    common.sandbox_option,
+    common.root_option,
+    click.option("--in-place", is_flag=True, help="Leave specs where they are: no done/, no failed/."),
+    click.option("--match", multiple=True, metavar="PATTERN", help="Names of specs (default: *.yaml, *.yml)."),
+    duration_option("--settle", default="2s", help="How long a file must hold still."),
+    duration_option("--data-wait", default="1h", help="How long a spec waits for its data; 0: not at all."),
+    click.option("--jobs", "-j", "workers", type=click.IntRange(1, 64), default=4, show_default=True, metavar="N", help="Jobs advanced at once."),
+    click.option("--polls-per-minute", type=click.FloatRange(1), default=600, show_default=True, metavar="N", help="How often the API may be asked how batches are, over all jobs."),
+    _measured(units.size, "SIZE", ("--memory",), "4GB", "The most one job's process may take; 0: no limit."),
+    duration_option("--time-limit", default="30m", help="Stop a job's process that is silent for so long."),
+    click.option("--yes", is_flag=True, help="Allow first spends of specs that set no budget."),
+)  # fmt: skip
+
+
+def options(command: F) -> F:
+    """The options that say how passes are made."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def settings(**how: Any) -> Settings:
+    """The options as they came from the command line."""
+    return Settings(**{**how, "match": how["match"] or PATTERNS})
+
+
+# ---- news --------------------------------------------------------------------------------------
+
+
+class Lines:
+    """For people, in a terminal or a journal. `quiet` leaves only what needs a person."""
+
+    def __init__(self, folders: int, *, quiet: bool = False) -> None:
+        self._many, self._quiet = folders > 1, quiet
+
+    def __call__(self, news: News) -> None:
+        if self._quiet and news.code not in _NEEDED:
+            return
+        who = news.job or news.spec
+        if not who or self._many:
+            who = os.path.join(news.folder, who) if who else news.folder  # noqa: PTH118 (text, not a path)
+        for line in watching.lines(news.what, news.text, who, news.lines, news.moved_to):
+            common.tell(line + "\n")
+
+
+_NEEDED = (
+    ExitCode.BUG,
+    ExitCode.ROWS_FAILED,
+    ExitCode.NEEDS_PERSON,
+    ExitCode.DATA,
+    ExitCode.NO_INPUT,
+    ExitCode.CANNOT_CREATE,
+    ExitCode.IO,
+    ExitCode.KEY_REFUSED,
+    ExitCode.CONFIG,
+)
+"""What a person has to know of; the rest cures itself."""
+
+
+class Events:
+    """For programs: one JSON object a line."""
+
+    def __call__(self, news: News) -> None:
+        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        facts = watching.values(
+            at,
+            news.what,
+            folder=plain(news.folder),
+            spec=plain(news.spec),
+            job=news.job,
+            text=news.text,
+            exit_code=None if news.what == "progress" else int(news.code),
+            lines=news.lines,
+            output=news.output,
+            moved_to=news.moved_to,
+        )
+        click.echo(escaped(orjson.dumps({k: v for k, v in facts.items() if v is not None})).decode())
+
+
+def teller(folders: int, *, quiet: bool, as_json: bool) -> Callable[[News], None]:
+    return Events() if as_json else Lines(folders, quiet=quiet)
+
+
+@contextmanager
+def signals(wake: int | None = None) -> Iterator[Callable[[], int]]:
+    """Instead of ending at once: what the block asks whether, and by which signal, it should leave."""
+    import signal
+
+    caught: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, lambda got, _: caught.append(got)) for number in heard}
+    previous = signal.set_wakeup_fd(wake, warn_on_full_buffer=False) if wake is not None else None
+    try:
+        yield lambda: caught[0] if caught else 0
+    finally:
+        if previous is not None:
+            signal.set_wakeup_fd(previous)
+        for number, handler in before.items():
+            signal.signal(number, handler)

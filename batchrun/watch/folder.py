@@ -1,0 +1,210 @@
+"""One watched folder: what stands in it, and which of its specs are due for a pass."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from batchrun.errors import BatchrunError, ExitCode
+from batchrun.files import read_whole
+from batchrun.inputs.find import find
+from batchrun.jail import open_regular
+from batchrun.model import InputSpec, Place
+from batchrun.specnames import job_name
+from batchrun.watch import due
+from batchrun.watch.notes import Notes
+from batchrun.watch.orders import News, Note, Order, Passed, Seen, Settings, Signature, Standing
+from batchrun.watch.scan import scan, signature
+
+SPEC_LIMIT = 10_000_000
+"""Bytes of a spec that are read to know it again; a larger one is refused when it is loaded."""
+
+Hear = Callable[[News], None]
+
+
+@dataclass(slots=True)
+class Entry:
+    """A spec that stands in the folder. `since` is when it was first seen as it is now."""
+
+    name: str
+    signature: Signature
+    since: float
+    note: Note | None = None
+    running: bool = False
+    look_at: float = 0.0
+    job: str = ""
+
+    @property
+    def fresh(self) -> bool:
+        """Whether no pass has seen it as it is now."""
+        return self.note is None or self.note.signature != self.signature
+
+
+class Folder:
+    """`shown` is the folder as the operator named it; `only` restricts it to these files, in place."""
+
+    def __init__(
+        self, shown: Path, settings: Settings, hear: Hear, only: frozenset[str] | None = None
+    ) -> None:
+        self.shown, self.path, self._only = shown, shown.absolute(), only
+        self.settings = replace(settings, in_place=True, settle=0.0) if only else settings
+        self.notes = Notes(self.path.resolve(), sandbox=settings.sandbox)
+        self.entries: dict[str, Entry] = {}
+        self.worst: int = ExitCode.OK
+        """Of the specs that are through, and those that may not be run."""
+        self._hear = hear
+        self._refused: dict[str, str] = {}
+        self._gone = False
+
+    # ---- what is there
+
+    def look(self, now: float, *, newcomers: bool = True) -> None:
+        """Scan, and decide for each spec when it is due; without `newcomers`, only for those that are known."""
+        try:
+            found = scan(self.path, self.settings.match, self._only)
+        except OSError as error:
+            self._lost(error)
+            return
+        if self._gone:
+            self._gone = False
+            self.tell("folder_back", "the folder is back")
+        for name in self.entries.keys() - found.specs.keys():
+            self._left(name)
+        for name, mark in found.specs.items():
+            if newcomers or name in self.entries:
+                self._see(name, mark, now)
+        for name in found.refused.keys() - self._refused.keys():
+            self.worst = due.worst(self.worst, ExitCode.DATA)
+            self.tell(Standing.BROKEN, f"left alone: {found.refused[name]}", name, code=ExitCode.DATA)
+        self._refused = found.refused
+
+    def _lost(self, error: OSError) -> None:
+        if not self._gone:
+            self._gone = True
+            self.worst = due.worst(self.worst, ExitCode.IO)
+            words = f"the folder cannot be read: {error.strerror}; waiting for it"
+            self.tell("folder_gone", words, code=ExitCode.IO)
+
+    def _left(self, name: str) -> None:
+        """It is not there any more: its job stays as it is, and nothing more is done for it."""
+        if not self.entries[name].running:
+            del self.entries[name]
+            self.notes.forget(name)
+
+    def _see(self, name: str, mark: Signature, now: float) -> None:
+        entry = self.entries.get(name)
+        if entry is None:
+            entry = self.entries[name] = Entry(name, mark, now, self.notes.load(name))
+        elif entry.signature != mark:
+            entry.signature, entry.since = mark, now
+        entry.since = min(entry.since, now)  # the clock may have been set back
+        if not entry.running:
+            entry.look_at = self._look_at(entry, now)
+
+    def _look_at(self, entry: Entry, now: float) -> float:
+        note = entry.note
+        if note is None or entry.fresh:
+            return entry.since + self.settings.settle
+        if note.at > now:  # as above
+            return now
+        at = due.next_look(note, self.settings)
+        return now if at > now and self._changed(note.passed) else at
+
+    def _changed(self, passed: Passed) -> bool:
+        """Whether the job's files are other than they were; opens none of them."""
+        if passed.standing is Standing.UNSETTLED:
+            return False
+        if passed.state != self._mark_of_state(passed.job):
+            return True
+        if not all(map(_unchanged, (*passed.files, *passed.data))):
+            return True
+        return not self._same_data(passed)
+
+    def _mark_of_state(self, job: str) -> tuple[int, ...]:
+        with suppress(OSError):
+            return signature(os.stat(self.notes.state_of(job)))  # noqa: PTH116 (a thousand times)
+        return ()
+
+    def _same_data(self, passed: Passed) -> bool:
+        """Whether the spec's input still means the same files."""
+        root = self.notes.root
+        if [seen.path for seen in passed.data] == [f"{root}/{text}" for text in passed.inputs]:
+            return True  # files that are named one by one, and are there
+        try:
+            found = find(InputSpec(passed.inputs, Place("")), root=root, roots=self.settings.roots)
+        except BatchrunError:
+            return not passed.data
+        return [str(file.path) for file in found] == [seen.path for seen in passed.data]
+
+    # ---- passes
+
+    def due(self, now: float) -> list[Entry]:
+        """The specs whose time has come, the longest due first."""
+        ready = [entry for entry in self.entries.values() if not entry.running and entry.look_at <= now]
+        return sorted(ready, key=lambda entry: (entry.look_at, entry.name))
+
+    def next_look(self) -> float:
+        return min((e.look_at for e in self.entries.values() if not e.running), default=due.NEVER)
+
+    def begin(self, entry: Entry, now: float) -> Order:
+        """The order for a pass over a spec that is due. Raises BatchrunError."""
+        note, settings = entry.note, self.settings
+        if entry.fresh or not entry.job:
+            entry.job = self._job_of(entry.name)
+        entry.running = True
+        waited = now - note.since if note and note.passed.standing is Standing.WAITING else 0.0
+        still = note.passed.data if note and note.passed.standing is Standing.UNSETTLED else ()
+        return Order(
+            spec=self.shown / entry.name,
+            job=entry.job,
+            sandbox=settings.sandbox,
+            roots=settings.roots,
+            yes=settings.yes,
+            settle=settings.settle,
+            still=tuple(filter(_unchanged, still)),
+            patience=waited < settings.data_wait,
+            memory=settings.memory,
+        )
+
+    def _job_of(self, name: str) -> str:
+        path, otherwise = self.path / name, job_name(name)
+        try:
+            with open_regular(path.resolve()) as stream:
+                content, _ = read_whole(stream, path, SPEC_LIMIT)
+        except BatchrunError:  # the pass will say what is wrong with it
+            return otherwise
+        return self.notes.job_of(content, otherwise)
+
+    def under_way(self, job: str) -> bool:
+        """Whether answers of the job are still to come."""
+        from batchrun.neighbours import neighbours
+
+        runs = self.notes.state_of(job).parent.parent
+        return any(other.under_way for other in neighbours(runs, leaving_out="") if other.job == job)
+
+    def counts(self) -> Counter[str]:
+        """How the specs of the folder stand."""
+        return Counter(e.note.passed.standing if e.note else "new" for e in self.entries.values())
+
+    def code(self) -> int:
+        """The exit code that says how the folder stands."""
+        left = (
+            e.note.passed.code if e.note and not e.fresh else ExitCode.NOT_FINISHED
+            for e in self.entries.values()
+        )
+        return due.worst(self.worst, *left)
+
+    def tell(self, what: str, text: str, spec: str = "", **more: object) -> None:
+        self._hear(News(what, text, folder=str(self.shown), spec=spec, **more))  # type: ignore[arg-type]
+
+
+def _unchanged(seen: Seen) -> bool:
+    try:
+        about = os.stat(seen.path)  # noqa: PTH116 (a thousand times)
+    except OSError:
+        return False
+    return (about.st_size, about.st_mtime_ns) == (seen.size, seen.mtime_ns)

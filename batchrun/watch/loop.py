@@ -1,0 +1,220 @@
+"""The passes over all folders: scan, decide, start, hear. `watch` repeats them, `tick` makes one."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from batchrun.errors import BatchrunError, ExitCode, Problem
+from batchrun.pace import Pace
+from batchrun.render.problems import problem_lines
+from batchrun.safetext import plain
+from batchrun.watch import due
+from batchrun.watch.after import settle
+from batchrun.watch.folder import Entry, Folder
+from batchrun.watch.nudges import Nudges
+from batchrun.watch.orders import Passed, Settings, Signature, Standing
+from batchrun.watch.service import tell_systemd, watchdog_seconds
+from batchrun.watch.workers import Told, Workers
+
+HEARTBEAT = 600.0
+BETWEEN_SCANS = 0.5
+"""Seconds between two scans, however many events there are; and ten times as long as a scan takes."""
+UNSETTLED_FOR = 10
+"""Times the settle time that a single pass waits for files that do not hold still."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What a worker works on, and the spec's signature when it began."""
+
+    folder: Folder
+    entry: Entry
+    began: Signature
+
+
+class Loop:
+    """`leaving` is asked between any two steps: a signal's number once somebody wants us to go."""
+
+    def __init__(
+        self,
+        folders: Sequence[Folder],
+        settings: Settings,
+        *,
+        nudges: Nudges | None = None,
+        leaving: Callable[[], int] = lambda: 0,
+    ) -> None:
+        self.folders, self._settings, self._nudges, self._leaving = folders, settings, nudges, leaving
+        self._workers = Workers(settings.workers, settings.time_limit)
+        self._pace = Pace(settings.polls_per_minute)
+        self._scan_at = self._soonest_scan = 0.0
+        self._nudged = False
+
+    # ---- the two ways to go through the folders
+
+    def once(self) -> int:
+        """One pass over every spec that is there and due, those included that have yet to settle. The exit code
+        for all of them; 75 while anything is unfinished."""
+        seen: set[int] = set()
+        patience = time.time() + UNSETTLED_FOR * self._settings.settle
+        self._scan()
+        while not self._leaving():
+            now = time.time()
+            for ticket in self._start(now, leaving_out=seen):
+                seen.add(id(ticket.entry))
+            left = [e for e in self._entries() if self._awaited(e, seen, now)]
+            if not self._workers.running and (not left or now > patience or self._pace.paused_until() > now):
+                break
+            self._wait(min(e.look_at for e in left) - now if left else 60.0)
+            for told in self._hear():
+                if told.passed and told.passed.standing is Standing.UNSETTLED:
+                    seen.discard(id(told.tag.entry))
+            if time.time() >= self._scan_at and left:
+                self._scan(newcomers=False)
+        return due.worst(*(folder.code() for folder in self.folders))
+
+    def _awaited(self, entry: Entry, seen: set[int], now: float) -> bool:
+        settles = entry.fresh or (entry.note is not None and entry.note.passed.standing is Standing.UNSETTLED)
+        return id(entry) not in seen and not entry.running and (settles or entry.look_at <= now)
+
+    def forever(self) -> None:
+        """Until `leaving`."""
+        tell_systemd("READY=1")
+        beat, spoke_at = watchdog_seconds(), time.monotonic()
+        while not self._leaving():
+            tell_systemd("WATCHDOG=1")
+            now = time.time()
+            if now >= self._scan_at or now < self._scan_at - self._settings.rescan:
+                self._scan()
+                spoke_at = self._heartbeat(spoke_at)
+            self._start(now)
+            self._wait(min(self._next(now), beat / 2 if beat else due.NEVER))
+            for _ in self._hear():
+                pass
+
+    def leave(self) -> None:
+        """Tell the workers, and wait for them, for less than five seconds."""
+        tell_systemd("STOPPING=1")
+        for _ in self._heard(self._workers.leave()):
+            pass
+
+    # ---- steps
+
+    def _entries(self) -> Iterator[Entry]:
+        for folder in self.folders:
+            yield from folder.entries.values()
+
+    def _scan(self, *, newcomers: bool = True) -> None:
+        began = time.monotonic()
+        if self._nudges:
+            self._nudges.follow()
+        for folder in self.folders:
+            folder.look(time.time(), newcomers=newcomers)
+        took = time.monotonic() - began
+        self._soonest_scan = time.time() + max(BETWEEN_SCANS, 10 * took)
+        self._scan_at = time.time() + max(self._settings.rescan, 10 * took)
+
+    def _start(self, now: float, leaving_out: set[int] | frozenset[int] = frozenset()) -> list[Ticket]:
+        """Begin the passes that are due, as far as workers and pace allow."""
+        started = []
+        for folder, entry in self._ready(now):
+            if self._workers.free <= 0 or now < self._pace.paused_until():
+                break
+            if self._pace.probing and self._workers.running:
+                break
+            if id(entry) in leaving_out or entry.running:
+                continue
+            if due.polls(entry.note) and not entry.fresh:
+                if now < self._pace.free_at():
+                    continue
+                self._pace.asked(now)
+            if ticket := self._begin(folder, entry, now):
+                started.append(ticket)
+        return started
+
+    def _ready(self, now: float) -> list[tuple[Folder, Entry]]:
+        ready = [(folder, entry) for folder in self.folders for entry in folder.due(now)]
+        return sorted(ready, key=lambda pair: pair[1].look_at)
+
+    def _begin(self, folder: Folder, entry: Entry, now: float) -> Ticket | None:
+        ticket = Ticket(folder, entry, entry.signature)
+        try:
+            self._workers.start(folder.begin(entry, now), ticket)
+        except (BatchrunError, OSError) as error:
+            problems = error.problems if isinstance(error, BatchrunError) else ()
+            lines = tuple(line for problem in problems for line in problem_lines(problem))
+            code = error.exit_code if isinstance(error, BatchrunError) else ExitCode.IO
+            settle(
+                folder,
+                entry,
+                ticket.began,
+                Passed(Standing.TROUBLE, code, entry.job, lines, plain(str(error))),
+                now,
+            )
+            return None
+        return ticket
+
+    def _next(self, now: float) -> float:
+        """Seconds until there is something to do, unless somebody says something first."""
+        at = min([self._scan_at, *(folder.next_look() for folder in self.folders)])
+        if self._nudged:
+            at = min(at, self._soonest_scan)
+        at = max(at, self._pace.paused_until())
+        if self._workers.free <= 0:
+            at = self._scan_at
+        return max(at - now, 0.0)
+
+    def _wait(self, seconds: float) -> None:
+        others = [self._nudges.reader] if self._nudges else []
+        self._workers.wait(min(max(seconds, 0.0), 60.0), others)
+        if self._nudges and self._nudges.heard():
+            self._nudged = True
+        if self._nudged and time.time() >= self._soonest_scan:
+            self._nudged, self._scan_at = False, 0.0
+
+    def _hear(self) -> Iterator[Told]:
+        """The passes that are over."""
+        yield from self._heard(self._workers.told())
+
+    def _heard(self, news: Iterator[Told]) -> Iterator[Told]:
+        for told in news:
+            ticket: Ticket = told.tag
+            if told.over:
+                yield self._settle(told)
+            else:
+                folder, entry = ticket.folder, ticket.entry
+                folder.tell("progress", told.line, entry.name, job=entry.job)
+
+    def _settle(self, told: Told) -> Told:
+        ticket: Ticket = told.tag
+        now = time.time()
+        passed = told.passed or crashed(ticket.entry.job, told.how)
+        if passed.troubled:
+            self._pace.trouble(now, passed.due or 0.0)
+        elif passed.standing in (Standing.DONE, Standing.RUNNING):
+            self._pace.fine(now)
+        settle(ticket.folder, ticket.entry, ticket.began, passed, now)
+        return told
+
+    def _heartbeat(self, spoke_at: float) -> float:
+        if time.monotonic() - spoke_at < HEARTBEAT:
+            return spoke_at
+        for folder in self.folders:
+            folder.tell("heartbeat", counted(folder.counts()))
+        return time.monotonic()
+
+
+def counted(counts: Counter[str]) -> str:
+    """How many specs stand how, in words."""
+    words = [f"{count:,} {standing.replace('_', ' ')}" for standing, count in sorted(counts.items())]
+    return "watching: " + (", ".join(words) or "no specs")
+
+
+def crashed(job: str, how: str) -> Passed:
+    """For a worker that could tell nothing any more."""
+    problem = Problem(
+        f"the job's process {how}", hint="the state is as it saved it; running it again is safe"
+    )
+    return Passed(Standing.CRASHED, ExitCode.BUG, job, tuple(problem_lines(problem)), problem.message)

@@ -1,0 +1,129 @@
+"""What is kept between passes, below `.batchrun/@watch/`:
+
+<file>.json      how the last pass left a spec; lost, it costs one more pass and nothing else
+seen/<sha256>    a link whose target is the name of the job that this content first ran as
+moves.lock       held while a spec is put away
+lock             shared by watchers, exclusive to a tick
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import orjson
+
+from batchrun.codec import decode, encode
+from batchrun.errors import BatchrunError, Locked
+from batchrun.files import PRIVATE_FILE, disk_error, make_private_dir, write_volatile
+from batchrun.jail import open_regular
+from batchrun.specnames import JOB_NAME
+from batchrun.store import refuse_foreign_folders, runs_folder
+from batchrun.watch.orders import Note
+
+FOLDER = "@watch"
+
+
+class Notes:
+    """The notes on one folder's specs. Nothing is created before it is needed."""
+
+    def __init__(self, root: Path, *, sandbox: bool = False) -> None:
+        self.root = root
+        self._runs = runs_folder(root, sandbox=sandbox)
+        self._folder = self._runs / FOLDER
+        self._above = (runs_folder(root), *([self._runs] if sandbox else []), self._folder)
+
+    def load(self, name: str) -> Note | None:
+        """The note on the spec of that name; None where there is none that can be read."""
+        with suppress(OSError, BatchrunError, ValueError), open_regular(self._file(name)) as stream:
+            return decode(Note, orjson.loads(stream.read()))
+        return None
+
+    def save(self, name: str, note: Note) -> None:
+        """Raises DiskError."""
+        self._make(self._folder)
+        write_volatile(self._file(name), orjson.dumps(encode(note)))
+
+    def forget(self, name: str) -> None:
+        with suppress(OSError):
+            self._file(name).unlink()
+
+    def job_of(self, content: bytes, otherwise: str) -> str:
+        """The job that this content ran as before; from now on `otherwise`, if it never did.
+
+        Said before the pass begins, and whoever says it first is heeded: two watchers that find the same
+        content under two names run one job. Raises DiskError.
+        """
+        folder = self._folder / "seen"
+        self._make(folder)
+        link = folder / hashlib.sha256(content).hexdigest()
+        try:
+            # A link is made whole or not at all, and never over another.
+            link.symlink_to(otherwise)
+        except FileExistsError:
+            job = str(link.readlink()) if link.is_symlink() else ""
+            return job if JOB_NAME.fullmatch(job) else otherwise
+        except OSError as error:
+            raise disk_error(error, link, "write") from error
+        return otherwise
+
+    def state_of(self, job: str) -> Path:
+        return self._runs / job / "state.json"
+
+    # ---- locks
+
+    @contextmanager
+    def moving(self) -> Iterator[None]:
+        """While a spec is put away: two watchers would choose the same name for two files."""
+        self._make(self._folder)
+        with _open_lock(self._folder / "moves.lock") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+
+    @contextmanager
+    def alone(self, shown: str) -> Iterator[None]:
+        """For a tick. Raises Locked while another one, or a watcher, works on the folder."""
+        self._make(self._folder)
+        with _open_lock(self._folder / "lock") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise Locked(
+                    f"another tick, or a watcher, is working on {shown}", hint="it goes on there"
+                ) from None
+            yield
+
+    @contextmanager
+    def among_others(self) -> Iterator[None]:
+        """For a watcher: others may watch the folder too, through the jobs' locks."""
+        self._make(self._folder)
+        with _open_lock(self._folder / "lock") as handle:
+            with suppress(BlockingIOError):  # a tick is at it; its jobs are locked while it is
+                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            yield
+
+    # ---- files
+
+    def _file(self, name: str) -> Path:
+        return self._folder / f"{hashlib.sha256(os.fsencode(name)).hexdigest()[:32]}.json"
+
+    def _make(self, folder: Path) -> None:
+        if not folder.is_dir():
+            refuse_foreign_folders(self._above)
+            make_private_dir(folder)
+
+
+@contextmanager
+def _open_lock(path: Path) -> Iterator[int]:
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, PRIVATE_FILE)
+    except OSError as error:
+        raise disk_error(error, path, "open") from error
+    try:
+        yield handle
+    finally:
+        os.close(handle)

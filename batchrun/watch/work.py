@@ -1,0 +1,335 @@
+"""One pass over one job, in a process of its own: whatever a spec does there, the others go on.
+
+The process is forked from one that has everything imported (`workers`); it tells what happens over a pipe.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import orjson
+
+from batchrun import events, lifecycle
+from batchrun.codec import encode
+from batchrun.errors import (
+    ApiError,
+    BadRequest,
+    BatchrunError,
+    BillingStopped,
+    CannotCreate,
+    ConfigError,
+    DataError,
+    ExitCode,
+    Interrupted,
+    Locked,
+    MissingInput,
+    NameTaken,
+    NeedsPerson,
+    NotFinished,
+    Problem,
+    SpecError,
+    UsageError,
+)
+from batchrun.events import Event
+from batchrun.inputs import resolve
+from batchrun.interrupts import Interrupts
+from batchrun.jobs import Outcome, Shield, Target, advance
+from batchrun.lifecycle import next_due
+from batchrun.model import Job
+from batchrun.policy import policy_of
+from batchrun.providers.base import ProviderError
+from batchrun.render.problems import problem_lines
+from batchrun.render.progress import line_of, only_counts
+from batchrun.safetext import plain
+from batchrun.spec import load
+from batchrun.spec.loader import Loaded
+from batchrun.state import RunState
+from batchrun.store import Store
+from batchrun.units import format_size, format_usd
+from batchrun.verdicts import Verdict
+from batchrun.watch.orders import Order, Passed, Seen, Standing
+from batchrun.watch.scan import signature
+
+MOST_LINES = 200
+Tell = Callable[[str], None]
+
+
+def main(order: Order, pipe: Connection) -> None:
+    """The life of a worker: one order, and what came of it."""
+    os.setpgid(0, 0)  # a Ctrl-C at the terminal is for the watcher, which tells us in its own way
+    if order.memory:
+        with suppress(ValueError, OSError):  # a lower limit stands already
+            resource.setrlimit(resource.RLIMIT_AS, (order.memory, order.memory))
+
+    def tell(line: str) -> None:
+        pipe.send_bytes(orjson.dumps({"line": line}))
+
+    with suppress(BrokenPipeError):  # nobody listens any more; the state has it all
+        pipe.send_bytes(orjson.dumps({"passed": encode(do(order, tell))}))
+
+
+def do(order: Order, tell: Tell) -> Passed:
+    """Advance the order's job as far as that needs no waiting, and say how it stands. Raises nothing."""
+    eye = _Eye(tell)
+    try:
+        with Interrupts() as interrupts:
+            passed = _advance(order, eye, interrupts.shielded)
+    except Interrupted as error:
+        passed = Passed(Standing.STOPPED, 128 + error.signal, order.job)
+    except MemoryError:
+        passed = _out_of_memory(order)
+    except Exception as error:
+        passed = _bug(order, error)
+    return replace(passed, troubled=passed.troubled or eye.troubled)
+
+
+def _advance(order: Order, eye: _Eye, shield: Shield) -> Passed:
+    try:
+        loaded = load(order.spec, name=order.job, roots=order.roots)
+    except MissingInput:
+        return Passed(Standing.GONE, ExitCode.NO_INPUT, order.job)
+    except Interrupted:
+        raise
+    except BatchrunError as error:
+        return _failed(order, error)
+    return _Job(order, loaded, eye, shield).passed()
+
+
+class _Job:
+    """A job whose spec is right."""
+
+    def __init__(self, order: Order, loaded: Loaded, eye: _Eye, shield: Shield) -> None:
+        self._order, self._eye, self._shield = order, eye, shield
+        self._target = Target(order.sandbox)
+        self._loaded = loaded
+
+    def passed(self) -> Passed:
+        job = self._loaded.job
+        data, moving = self._data()
+        files = tuple(Seen(fact.path, fact.size, fact.mtime_ns) for fact in job.files)
+        passed = self._pass(moving)
+        state = Store(job.root, job.name, sandbox=self._order.sandbox).state_file
+        with suppress(OSError):
+            passed = replace(passed, state=signature(state.stat()))
+        return replace(passed, files=files, data=data, inputs=job.input.paths)
+
+    def _pass(self, moving: tuple[Seen, ...]) -> Passed:
+        order, job = self._order, self._loaded.job
+        if moving and not self._under_way():
+            return _unsettled(order, job.name, moving)
+        try:
+            outcome = self._run()
+        except Interrupted:
+            raise
+        except NameTaken as error:
+            if error.job and error.job != job.name:
+                # The file says nothing of a name, and was another job before: it goes on as that.
+                renamed = replace(order, job=error.job)
+                return (
+                    _advance(renamed, self._eye, self._shield)
+                    if renamed.job != order.job
+                    else _failed(order, error)
+                )
+            if error.other and _same(job.spec, error.other):
+                return _duplicate(job, error.other)
+            return _failed(order, error, job.name)
+        except DataError as error:
+            if late := self._data()[1]:  # it was written while we read it
+                return _unsettled(order, job.name, late)
+            return self._kept(_failed(order, error, job.name))
+        except BatchrunError as error:
+            return self._kept(_failed(order, error, job.name))
+        return _stands(outcome, order)
+
+    def _run(self) -> Outcome:
+        yes = self._order.yes
+        return advance(
+            self._loaded,
+            self._target,
+            wait=False,
+            patient=True,
+            consent=lambda _: yes,
+            observer=self._eye,
+            shield=self._shield,
+        )
+
+    def _state(self) -> RunState | None:
+        job = self._loaded.job
+        with suppress(BatchrunError):
+            return Store(job.root, job.name, sandbox=self._order.sandbox).load()
+        return None
+
+    def _under_way(self) -> bool:
+        state = self._state()
+        return state is not None and lifecycle.under_way(state)
+
+    def _kept(self, passed: Passed) -> Passed:
+        """A spec whose batches are under way stays where it is until their answers are fetched."""
+        state = self._state()
+        if state is None or passed.standing not in (Standing.BROKEN, Standing.WAITING, Standing.TROUBLE):
+            return passed
+        due = next_due(state, policy_of(self._loaded.job), time.time())
+        if passed.standing is not Standing.BROKEN or not lifecycle.under_way(state):
+            return replace(passed, due=due)
+        return replace(passed, standing=Standing.RUNNING, due=due)
+
+    def _data(self) -> tuple[tuple[Seen, ...], tuple[Seen, ...]]:
+        """The job's data, and of that, what may still be being written: it changed just now, by the clock of
+        the file system, and nobody saw it hold still."""
+        job, order = self._loaded.job, self._order
+        found, moving, now = [], [], time.time()
+        with suppress(BatchrunError):
+            for path in resolve(job.input, root=job.root, roots=job.roots):
+                with suppress(OSError):
+                    about = path.stat()
+                    found.append(seen := Seen(str(path), about.st_size, about.st_mtime_ns))
+                    if now - about.st_ctime < order.settle and seen not in order.still:
+                        moving.append(seen)
+        return tuple(found), tuple(moving)
+
+
+# ---- what came of it ---------------------------------------------------------------------------
+
+
+def _stands(outcome: Outcome, order: Order) -> Passed:
+    """How the job stands after a pass that nothing stopped."""
+    now = time.time()
+    report = outcome.report(str(order.spec), now=now, sandbox=order.sandbox, roots=order.roots)
+    needs = [
+        line for need in report.needs for line in (plain(need.what, 1000), *(f"  {c}" for c in need.commands))
+    ]
+    return Passed(
+        _STANDINGS[outcome.verdict],
+        outcome.exit_code,
+        outcome.job,
+        lines=tuple(needs),
+        summary=_summary(outcome, order),
+        due=next_due(outcome.state, outcome.policy, now),
+        output=str(outcome.output),
+        changed=outcome.changed,
+    )
+
+
+_STANDINGS = {
+    Verdict.DONE: Standing.DONE,
+    Verdict.RUNNING: Standing.RUNNING,
+    Verdict.NEW: Standing.RUNNING,
+    Verdict.HELD: Standing.NEEDS_PERSON,
+    Verdict.OVER_BUDGET: Standing.NEEDS_PERSON,
+    Verdict.REJECTED: Standing.BROKEN,
+}
+
+
+def _summary(outcome: Outcome, order: Order) -> str:
+    collected = outcome.state.collected
+    if outcome.verdict is not Verdict.DONE or collected is None:
+        requests = sum(s.requests for s in outcome.state.shards if s in lifecycle.live(outcome.state.shards))
+        return f"{outcome.verdict.replace('_', ' ')}, {requests:,} requests"
+    summary = collected.summary
+    words = f"{summary.succeeded:,} of {summary.records:,} rows succeeded, {format_usd(summary.cost_usd)}"
+    invented = " (sandbox: invented answers)" if order.sandbox else ""
+    if not outcome.changed:
+        return f"nothing to do; {words}{invented}; {collected.output.path} is up to date"
+    return f"done: {words}{invented}: {collected.output.path}"
+
+
+def _failed(order: Order, error: BatchrunError, job: str = "") -> Passed:
+    lines = [line for problem in error.problems for line in problem_lines(problem)]
+    if len(lines) > MOST_LINES:
+        lines = [*lines[:MOST_LINES], f"… and {len(lines) - MOST_LINES:,} lines more"]
+    standing = _standing_of(error, order)
+    waits = standing in (Standing.WAITING, Standing.LOCKED)
+    return Passed(
+        standing,
+        ExitCode.NOT_FINISHED if waits else error.exit_code,
+        job or order.job,
+        lines=tuple(lines),
+        summary=plain(str(error)),
+        troubled=standing is Standing.TROUBLE and isinstance(error, ApiError | ProviderError),
+    )
+
+
+def _standing_of(error: BatchrunError, order: Order) -> Standing:
+    match error:
+        case MissingInput():
+            return Standing.WAITING if order.patience else Standing.BROKEN
+        case NeedsPerson() | BillingStopped():
+            return Standing.NEEDS_PERSON
+        case Locked():
+            return Standing.LOCKED
+        case NotFinished():
+            return Standing.RUNNING
+        case ApiError() if not isinstance(error, BadRequest):
+            return Standing.TROUBLE
+        case SpecError() | DataError() | CannotCreate() | UsageError() | NameTaken() | BadRequest():
+            return Standing.BROKEN
+        case ConfigError():
+            return Standing.TROUBLE
+    return Standing.TROUBLE
+
+
+def _unsettled(order: Order, job: str, moving: tuple[Seen, ...]) -> Passed:
+    name = plain(Path(moving[0].path).name)
+    words = f"{name} is still being written; waiting until it holds still"
+    return Passed(
+        Standing.UNSETTLED, ExitCode.NOT_FINISHED, job, summary=words, due=time.time() + order.settle
+    )
+
+
+def _duplicate(job: Job, other: str) -> Passed:
+    words = f"says the same as {plain(other)}, which is not through yet"
+    return Passed(Standing.DUPLICATE, ExitCode.NOT_FINISHED, job.name, summary=words)
+
+
+def _out_of_memory(order: Order) -> Passed:
+    limit = format_size(order.memory) if order.memory else "what there is"
+    problem = Problem(
+        f"it needs more memory than a job may have ({limit}); nothing of it was submitted in this pass",
+        hint="make the rows, the templates or the spec smaller, or raise --memory",
+    )
+    lines = tuple(problem_lines(problem))
+    return Passed(Standing.BROKEN, ExitCode.DATA, order.job, lines=lines, summary=problem.message)
+
+
+def _bug(order: Order, error: Exception) -> Passed:
+    from batchrun.crash import write_crash
+
+    told = f"{path} tells more; " if (path := write_crash(error)) else ""
+    problem = Problem(f"a bug in batchrun: {type(error).__name__}", hint=f"{told}running it again is safe")
+    lines = tuple(problem_lines(problem))
+    return Passed(Standing.CRASHED, ExitCode.BUG, order.job, lines=lines, summary=problem.message)
+
+
+def _same(one: Path, other: str) -> bool:
+    with suppress(OSError):
+        return one.read_bytes() == (one.parent / other).read_bytes()
+    return False
+
+
+class _Eye:
+    """Hears what happens to the job, and passes on what is worth a line."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+        self.troubled = False
+
+    def event(self, event: Event, before: RunState, state: RunState) -> None:
+        if isinstance(event, events.SubmitDeferred | events.SubmitUnknown):
+            self.troubled = True
+        elif isinstance(event, events.Unseen):
+            self.troubled = self.troubled or not event.not_found
+        if not only_counts(event, before) and (line := line_of(event, before, state)):
+            self._tell(plain(line, 500))
+
+    def waiting(self, until: float, state: RunState) -> None:
+        """A pass does not wait."""
+
+    def warning(self, problem: Problem) -> None:
+        """Told each time the spec is read: that would be at every pass."""

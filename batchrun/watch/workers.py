@@ -1,0 +1,128 @@
+"""A bounded number of worker processes, forked from a server that has imported everything and runs no thread."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkServerProcess
+from typing import Any
+
+import orjson
+
+from batchrun.codec import decode
+from batchrun.units import format_duration
+from batchrun.watch.entry import main
+from batchrun.watch.orders import Order, Passed
+
+PRELOAD = (
+    "batchrun.watch.work",
+    # What a pass imports only when it needs it:
+    "batchrun.client.batches",
+    "batchrun.engine",
+    "batchrun.providers.anthropic",
+    "genai_prices",
+    "requests",
+)
+LEAVING = 4.0
+"""Seconds that workers get to leave by themselves: they give up whatever they do after 3.5 (interrupts)."""
+
+
+@dataclass(eq=False, slots=True)
+class Worker:
+    order: Order
+    process: ForkServerProcess
+    pipe: Connection
+    heard: float
+    tag: Any
+    passed: Passed | None = None
+    killed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a worker said: a line of progress, or (`over`) the end; then `passed` is None if it died, and `how`
+    says how."""
+
+    tag: Any
+    line: str = ""
+    over: bool = False
+    passed: Passed | None = None
+    how: str = ""
+
+
+class Workers:
+    def __init__(self, size: int, time_limit: float) -> None:
+        self.size, self._time_limit = size, time_limit
+        self.running: list[Worker] = []
+        self._context = get_context("forkserver")
+        self._context.set_forkserver_preload(list(PRELOAD))
+
+    @property
+    def free(self) -> int:
+        return self.size - len(self.running)
+
+    def start(self, order: Order, tag: Any) -> None:
+        """Begin a pass; `tag` comes back with all that is told of it."""
+        ours, theirs = self._context.Pipe(duplex=False)
+        process = self._context.Process(target=main, args=(order, theirs))
+        process.start()
+        theirs.close()
+        self.running.append(Worker(order, process, ours, time.monotonic(), tag))
+
+    def wait(self, timeout: float, others: Sequence[Any] = ()) -> list[Any]:
+        """Until somebody says something, `others` included, or `timeout` seconds have passed."""
+        return wait([*(w.pipe for w in self.running), *others], timeout)
+
+    def told(self) -> Iterator[Told]:
+        """All that was said since."""
+        for worker in list(self.running):
+            yield from self._hear(worker)
+        for worker in self.running:
+            if not worker.killed and time.monotonic() - worker.heard > self._time_limit:
+                worker.killed = True
+                worker.process.kill()
+
+    def _hear(self, worker: Worker) -> Iterator[Told]:
+        try:
+            while worker.pipe.poll():
+                said = orjson.loads(worker.pipe.recv_bytes())
+                worker.heard = time.monotonic()
+                if "line" in said:
+                    yield Told(worker.tag, line=said["line"])
+                else:
+                    worker.passed = decode(Passed, said["passed"])
+        except (EOFError, OSError):
+            yield self._over(worker)
+
+    def _over(self, worker: Worker) -> Told:
+        worker.process.join()
+        self.running.remove(worker)
+        code = worker.process.exitcode or 0
+        worker.pipe.close()
+        worker.process.close()
+        how = f"ended with {code}"
+        if worker.killed:
+            how = f"did nothing for {format_duration(self._time_limit)} and was stopped"
+        elif code < 0:
+            with suppress(ValueError):
+                how = f"was ended by {signal.Signals(-code).name}"
+        return Told(worker.tag, over=True, passed=worker.passed, how=how)
+
+    def leave(self) -> Iterator[Told]:
+        """Tell all workers to leave; those that do not in time are ended, which costs nothing but time."""
+        for worker in self.running:
+            worker.process.terminate()
+        deadline = time.monotonic() + LEAVING
+        while self.running and (left := deadline - time.monotonic()) > 0:
+            self.wait(left)
+            yield from self.told()
+        for worker in self.running:
+            worker.process.kill()
+        while self.running:
+            self.wait(1.0)
+            yield from self.told()

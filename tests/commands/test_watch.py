@@ -1,0 +1,102 @@
+"""A watched folder, with a real watcher, real files and the simulator."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import MakeSimulator
+from tests.workbench import Bench, Ran
+
+QUICK = ("--settle", "100ms", "--rescan", "200ms")
+
+
+@pytest.fixture
+def bench(tmp_path: Path, make_simulator: MakeSimulator) -> Bench:
+    bench = Bench(tmp_path, make_simulator)
+    bench.serve()
+    bench.rows(3)
+    return bench
+
+
+class Watch:
+    """A watcher that runs."""
+
+    def __init__(self, bench: Bench, process: subprocess.Popen[str]) -> None:
+        self._bench, self.process = bench, process
+
+    def until(self, happened: Callable[[], bool]) -> None:
+        self._bench.until(self.process, happened)
+
+    def leave(self, number: int = signal.SIGTERM) -> Ran:
+        self.process.send_signal(number)
+        return self._bench.finish(self.process, code=128 + number)
+
+
+@contextmanager
+def watching(bench: Bench, *args: str, **env: str) -> Iterator[Watch]:
+    watch = Watch(bench, bench.start("watch", ".", *QUICK, *args, **env))
+    try:
+        yield watch
+    finally:
+        if watch.process.poll() is None:
+            watch.leave()
+
+
+def put(bench: Bench, name: str, text: str) -> None:
+    """As a careful program puts a file: whole, by a rename."""
+    part = bench.write(f".{name}.tmp", text)
+    part.rename(bench.path(name))
+
+
+@pytest.mark.parametrize("how", ["--polling", "--no-events", "--json"])
+def test_a_spec_that_is_dropped_becomes_an_answer(bench: Bench, how: str) -> None:
+    bench.job("before.yaml", output={"path": "out/before.jsonl"})
+    with watching(bench, how) as watch:
+        watch.until(bench.path("done/before.yaml").exists)
+        bench.job("labels.yaml", request={"max_tokens": 51})
+        watch.until(bench.path("done/labels.yaml").exists)
+    assert len(bench.records()) == len(bench.records("out/before.jsonl")) == 3
+    assert [batch["requests"] for batch in bench.ledger()] == [3, 3]
+
+
+def test_a_broken_one_fails_beside_its_reason(bench: Bench) -> None:
+    bench.write("broken.yaml", "version: 1\ninput: [\n")
+    alone = bench.run("validate", "broken.yaml", code=65).stderr
+    with watching(bench) as watch:
+        watch.until(bench.path("failed/broken.yaml.error.txt").exists)
+        bench.write("broken.yaml", "version: 1\n")
+        watch.until(bench.path("failed/broken-2.yaml.error.txt").exists)
+    assert bench.path("failed/broken.yaml.error.txt").read_text() == alone
+    assert bench.path("failed/broken.yaml").read_text() == "version: 1\ninput: [\n"
+    assert not bench.path("broken.yaml").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_leaves_and_cancels_nothing(bench: Bench, number: int) -> None:
+    bench.serve(seconds=3600)
+    bench.job("labels.yaml")
+    with watching(bench) as watch:
+        watch.until(lambda: bool(bench.ledger()))
+        left = watch.leave(number)
+    assert left.stderr.endswith("left; the state is saved, and submitted batches go on\n")
+    assert bench.calls("cancel") == []
+    bench.serve()
+    bench.run("watch", ".", "--once", *QUICK[:2])
+    assert len(bench.ledger()) == 1
+
+
+def test_once(bench: Bench) -> None:
+    bench.serve(seconds=3600)
+    bench.job("labels.yaml")
+    bench.run("watch", ".", "--once", *QUICK, code=75)
+    assert len(bench.ledger()) == 1
+
+
+def test_a_folder_that_is_not_there(bench: Bench) -> None:
+    assert "Directory 'nowhere' does not exist." in bench.run("watch", "nowhere", code=2).stderr
