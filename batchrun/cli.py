@@ -131,7 +131,8 @@ def run(args: Sequence[str] | None = None) -> int:
 def _drop(stream: TextIO | None) -> None:
     """Python's own flush at exit must not complain again."""
     if stream is not None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        with suppress(OSError):  # a disk that is gone may hold even this device
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _show(error: BatchrunError) -> None:

@@ -104,6 +104,7 @@ def _fault_of_names(path: Path, folder: Path, owner: Path) -> str:
         trial = folder / (digest_of_owner * len(names[-1]))[: len(names[-1])]
         sweep_parts(trial)
         try_creating(trial)
+        sweep_parts(trial)  # should its removal have failed
     except OSError as error:
         return error.strerror or str(error)
     except CannotCreate as error:

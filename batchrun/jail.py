@@ -7,6 +7,7 @@ The run directories are no place for a spec either, in whatever folder they stan
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from batchrun.errors import DataError, MissingInput
+from batchrun.files import disk_error
 
 STATE_FOLDER = ".batchrun"
 """Holds the run directories of a folder's jobs."""
@@ -41,13 +43,16 @@ def confine(text: str, *, root: Path, roots: Sequence[Path] = ()) -> Path:
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """Open a regular file for reading. Raises DataError for anything else, MissingInput when it is not there."""
+    """Open a regular file for reading. Raises DataError for anything else, MissingInput when it is not there,
+    DiskError when the disk fails."""
     try:
         # O_NONBLOCK: opening a FIFO must not wait for a writer.
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError as error:
         raise MissingInput(f"no such file: {path}") from error
     except OSError as error:
+        if error.errno == errno.EIO:  # says nothing about the file
+            raise disk_error(error, path, "read") from error
         raise DataError(f"cannot open {path}: {error.strerror}") from error
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)

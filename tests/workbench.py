@@ -110,7 +110,7 @@ class Bench:
 
     def job(self, file: str = "batch.yaml", /, *, rows: int | None = None, **changes: Any) -> Path:
         """Write a spec: SPEC, with `changes` merged in (None takes a key away); with `rows`, its data too."""
-        spec = _merged(SPEC, changes)
+        spec = merged(SPEC, changes)
         if rows is not None:
             self.rows(rows)
         return self.write(file, orjson.dumps(spec, option=orjson.OPT_INDENT_2).decode())
@@ -213,13 +213,13 @@ def stable(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [{**r, "batch_id": None, "custom_id": str(r["custom_id"]).partition("-")[0]} for r in records]
 
 
-def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     whole = dict(base)
     for key, value in changes.items():
         if value is None:
             whole.pop(key, None)
         elif isinstance(value, Mapping) and isinstance(whole.get(key), Mapping):
-            whole[key] = _merged(whole[key], value)
+            whole[key] = merged(whole[key], value)
         else:
             whole[key] = value
     return whole

@@ -91,6 +91,12 @@ def _cut(name: str) -> Callable[[Bench], None]:
     return cut
 
 
+def _forget(bench: Bench) -> None:
+    ledger = bench.api / "ledger.jsonl"
+    forgotten = {"id": "msgbatch_x", "first_custom_id": f"{'0' * 32}-{'f' * 16}"}
+    ledger.write_bytes(ledger.read_bytes() + orjson.dumps(forgotten) + b"\n")
+
+
 def _again(bench: Bench) -> None:
     """As if the first batch had been accepted twice."""
     ledger = bench.api / "ledger.jsonl"
@@ -112,6 +118,7 @@ def _again(bench: Bench) -> None:
         (lambda bench: bench.path(".batchrun/batch/shards/0001.jsonl").unlink(), "a shard without a file: 0001"),
         (lambda bench: bench.path(".batchrun/batch/results/0001.jsonl").unlink(), "its results are not there"),
         (lambda bench: bench.write("log", f"x-api-key: {CANARY}"), "the key is in .*log"),
+        (_forget, "sent, and no state says so: msgbatch_x"),
         (_again, r"accepted 2 times[^\n]*\nthe request \w+ is paid for 2 times"),
     ],
 )  # fmt: skip
@@ -138,12 +145,6 @@ def _lose_an_answer(bench: Bench) -> None:
     bench.output.write_bytes(b"".join(orjson.dumps(r) + b"\n" for r in (first, *rest)))
 
 
-def _forget(bench: Bench) -> None:
-    ledger = bench.api / "ledger.jsonl"
-    forgotten = {"id": "msgbatch_x", "first_custom_id": f"{'0' * 32}-{'f' * 16}"}
-    ledger.write_bytes(ledger.read_bytes() + orjson.dumps(forgotten) + b"\n")
-
-
 @pytest.mark.parametrize(
     "spoil, fault",
     [
@@ -154,7 +155,6 @@ def _forget(bench: Bench) -> None:
         (lambda bench: bench.output.unlink(), "0 records, not 4"),
         (lambda bench: bench.rows(5), "4 rows were expanded, not 5"),
         (lambda bench: bench.write("rows.csv", "id,text\n" + "r1,other\n" * 4), "was asked 'Say word 1'"),
-        (_forget, "paid for and forgotten: msgbatch_x"),
     ],
 )
 def test_when_it_is_done(bench: Bench, trial: Trial, spoil: Callable[[Bench], None], fault: str) -> None:

@@ -1,0 +1,120 @@
+"""Runs of batchrun as forks of a process that has imported already: a tenth of a second each, or less."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import orjson
+
+from tests.workbench import PATIENCE, Ran
+
+SERVER = Path(__file__).with_name("forkserver.py")
+
+
+@dataclass(frozen=True, order=True)
+class Moment:
+    """The `hit`th time that a line of the package is about to run."""
+
+    file: str
+    line: int
+    hit: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}" + (f" ({self.hit})" if self.hit > 1 else "")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line that ran `count` times, `before` of them before the first effect of its process on the world.
+    `importing`: it stands outside any function."""
+
+    file: str
+    number: int
+    importing: bool
+    count: int
+    before: int
+
+
+class Forks:
+    """A fork server. A context manager: it ends with the block."""
+
+    def __init__(self, scratch: Path, modules: Iterable[str]) -> None:
+        """`scratch`: a folder for what the runs say. `modules`: what every run finds imported."""
+        scratch.mkdir(parents=True, exist_ok=True)
+        self._out, self._err, self._list = (scratch / name for name in ("stdout", "stderr", "lines"))
+        self._gate = scratch / "gate"
+        self._server = subprocess.Popen(
+            [sys.executable, str(SERVER), *modules],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,  # what select sees is all there is
+            start_new_session=True,  # so that a child that hangs can be ended with it
+        )
+
+    def run(self, *args: str, cwd: Path, env: Mapping[str, str], at: Moment | None = None) -> Ran:
+        """Run `batchrun args…` to its end, or to its death at a moment."""
+        order: dict[str, Any] = {"at": [at.file, at.line], "hit": at.hit} if at else {}
+        self._order(args, cwd, env, **order)
+        return self._ended(args)
+
+    def lines(self, *args: str, cwd: Path, env: Mapping[str, str]) -> tuple[Ran, list[Line]]:
+        """Run it, and tell which lines of the package ran, in the order of their first time."""
+        self._order(args, cwd, env, list=str(self._list))
+        ran = self._ended(args)
+        found = orjson.loads(self._list.read_bytes())
+        lines = [
+            Line(file, line, bool(importing), count, before) for file, line, importing, count, before in found
+        ]
+        return ran, lines
+
+    def traced(self, *args: str, cwd: Path, env: Mapping[str, str], options: Sequence[str]) -> Ran:
+        """Run it under strace with these options, from the first step of its own on."""
+        if not self._gate.exists():
+            os.mkfifo(self._gate)
+        self._order(args, cwd, env, gate=str(self._gate))
+        command = ["strace", *options, "-p", str(self._answer(args))]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as tracer:
+            assert tracer.stderr
+            told = tracer.stderr.readline()
+            assert "attached" in told, told
+            with self._gate.open("wb") as gate:
+                gate.write(b"!")
+            ran = self._ended(args)
+            tracer.communicate()
+        return ran
+
+    def _order(self, args: Sequence[str], cwd: Path, env: Mapping[str, str], **special: Any) -> None:
+        assert self._server.stdin
+        order = {"args": args, "cwd": str(cwd), "env": env, "at": None, "list": None, "gate": None}
+        order |= {"stdout": str(self._out), "stderr": str(self._err), **special}
+        self._server.stdin.write(orjson.dumps(order) + b"\n")
+        self._server.stdin.flush()
+
+    def _answer(self, args: Sequence[str]) -> int:
+        assert self._server.stdout
+        ready, _, _ = select.select([self._server.stdout], [], [], PATIENCE)
+        assert ready, f"no end after {PATIENCE} s: {args}\n{self._err.read_text()}"
+        return int(self._server.stdout.readline())
+
+    def _ended(self, args: Sequence[str]) -> Ran:
+        code = self._answer(args)
+        stdout, stderr = (path.read_text(errors="surrogateescape") for path in (self._out, self._err))
+        return Ran(code, stdout, stderr)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.killpg(self._server.pid, signal.SIGKILL)
+        self._server.communicate()

@@ -1,0 +1,165 @@
+"""A process that has imported what batchrun stands on, and forks a child for every trial.
+
+    python forkserver.py MODULE…        then one order a line on stdin, one answer a line on stdout
+
+Starting Python and importing everything takes ten times as long as the run that a trial wants to break off.
+A child runs `batchrun.cli` with the order's arguments, folder and environment. It may be told to list every
+line of our package that it runs, or to die at one of them: at the `hit`th time that line is about to run.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import importlib
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+import orjson
+
+Line = tuple[str, int]
+_PR_SET_PTRACER = 0x59616D61  # <linux/prctl.h>
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+PACKAGE = str(Path(__file__).resolve().parents[2] / "batchrun") + os.sep
+
+
+def main() -> None:
+    for name in sys.argv[1:]:
+        with suppress(ImportError):  # what an extension module calls a part of itself
+            importlib.import_module(name)
+    gc.collect()
+    gc.freeze()  # what is here already need not be copied by a child's collections
+    for order in sys.stdin.buffer:
+        child = os.fork()
+        if not child:
+            _child(orjson.loads(order))
+        _, status = os.waitpid(child, 0)
+        sys.stdout.buffer.write(b"%d\n" % os.waitstatus_to_exitcode(status))
+        sys.stdout.buffer.flush()
+
+
+def _child(order: dict[str, Any]) -> None:
+    """Become the process of one trial; never returns."""
+    code = 1
+    try:
+        os.chdir(order["cwd"])
+        os.environ.clear()
+        os.environ.update(order["env"])
+        tell = os.dup(1)
+        _stand_in(order["stdout"], order["stderr"])
+        if order["gate"]:
+            _wait_for_tracer(order["gate"], tell)
+        os.close(tell)
+        if order["list"]:
+            code = _listing(Path(order["list"]), order["args"])
+        else:
+            if order["at"]:
+                _die_at((PACKAGE + order["at"][0], order["at"][1]), order["hit"])
+            code = _batchrun(order["args"])
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def _wait_for_tracer(gate: str, tell: int) -> None:
+    """Tell who we are, allow anybody to trace us, and wait for a byte in the FIFO."""
+    ctypes.CDLL(None).prctl(_PR_SET_PTRACER, ctypes.c_long(-1), 0, 0, 0)
+    handle = os.open(gate, os.O_RDWR)
+    os.write(tell, b"%d\n" % os.getpid())
+    os.read(handle, 1)
+    os.close(handle)
+
+
+def _stand_in(stdout: str, stderr: str) -> None:
+    """Streams as a new process would have them, into files."""
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    for number, path in ((1, stdout), (2, stderr)):
+        os.dup2(os.open(path, flags), number)
+    sys.stdin = os.fdopen(0)
+    sys.stdout = os.fdopen(1, "w", encoding="utf-8")
+    sys.stderr = os.fdopen(2, "w", encoding="utf-8", buffering=1)
+
+
+def _batchrun(args: list[str]) -> int:
+    from batchrun.cli import main
+
+    try:
+        main(args)
+    except SystemExit as left:
+        return int(left.code or 0)
+    return 0
+
+
+# ---- lines ---------------------------------------------------------------------------------------
+
+
+def _listing(report: Path, args: list[str]) -> int:
+    """Run it, and write down every line of ours that ran: whether inside a function, how often, and how often
+    of that before the first effect on the world."""
+    seen: dict[Line, list[int]] = {}
+    touched = 0
+    here = str(Path.cwd())
+
+    def hook(event: str, args: tuple[Any, ...]) -> None:
+        nonlocal touched
+        if event == "open":
+            touched |= bool(args[2] & _WRITING) and str(args[0]).startswith(here)
+        elif event in ("os.mkdir", "os.rename", "os.remove", "socket.connect"):
+            touched = 1
+
+    def trace(frame: FrameType, event: str, _arg: Any) -> Callable[..., Any] | None:
+        if not frame.f_code.co_filename.startswith(PACKAGE):
+            return None
+        if event == "line" and frame.f_lineno:  # an empty module runs its line 0
+            place = (frame.f_code.co_filename, frame.f_lineno)
+            entry = seen.setdefault(place, [frame.f_code.co_name == "<module>", 0, 0])
+            entry[1] += 1
+            entry[2] += not touched
+        return trace
+
+    sys.addaudithook(hook)
+    sys.settrace(trace)
+    code = _batchrun(args)
+    sys.settrace(None)
+    lines = [[file.removeprefix(PACKAGE), line, *entry] for (file, line), entry in seen.items()]
+    report.write_bytes(orjson.dumps(lines))
+    return code
+
+
+def _die_at(place: Line, hit: int) -> None:
+    file, line = place
+    left = hit
+    holders: dict[CodeType, bool] = {}
+
+    def holds(code: CodeType) -> bool:
+        found = holders.get(code)
+        if found is None:
+            lines = (number for _, _, number in code.co_lines())
+            found = holders[code] = code.co_filename == file and line in lines
+        return found
+
+    def inside(frame: FrameType, event: str, _arg: Any) -> Callable[..., Any]:
+        nonlocal left
+        if event == "line" and frame.f_lineno == line:
+            left -= 1
+            if not left:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return inside
+
+    def trace(frame: FrameType, event: str, _arg: Any) -> Callable[..., Any] | None:
+        return inside if holds(frame.f_code) else None
+
+    sys.settrace(trace)
+
+
+if __name__ == "__main__":
+    main()
