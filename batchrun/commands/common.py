@@ -53,7 +53,7 @@ def seconds(_ctx: click.Context, _param: click.Parameter, value: str) -> float:
         raise click.BadParameter(str(error)) from None
 
 
-_root = click.option(
+bare_root_option = click.option(
     "--root",
     "roots",
     multiple=True,
@@ -75,7 +75,7 @@ def root_option(command: F) -> F:
         roots = tuple(dict.fromkeys((*roots, *config.roots)))
         return command(*args, spec=spec, roots=roots, config=config, **options)
 
-    return _root(cast(F, configured))
+    return bare_root_option(cast(F, configured))
 
 
 def job_options(command: F) -> F:

@@ -39,7 +39,11 @@ def command(paths: tuple[Path, ...], quiet: bool, as_json: bool, **how: Any) -> 
     settings = watching.settings(**how, events="none")
     tell = watching.teller(len(paths), quiet=quiet, as_json=as_json)
     with ExitStack() as open_:
-        folders = [Folder(path, settings, tell, only) for path, only in _folders(paths)]
+        named = _folders(paths)
+        watched = [path for path, only in named if only is None]
+        folders = [
+            Folder(path, watching.for_folder(settings, path, watched), tell, only) for path, only in named
+        ]
         for folder in folders:
             try:
                 open_.enter_context(folder.notes.alone(str(folder.shown)))

@@ -60,7 +60,7 @@ def command(
     tell = watching.teller(len(folders), quiet=quiet, as_json=as_json)
     unique = list(dict.fromkeys(folders))
     with ExitStack() as open_:
-        watched = [Folder(folder, settings, tell) for folder in unique]
+        watched = [Folder(folder, watching.for_folder(settings, folder, unique), tell) for folder in unique]
         for folder in watched:
             open_.enter_context(folder.notes.among_others())
         nudges = Nudges(settings.events, [folder.path for folder in watched])

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -45,7 +47,7 @@ def _measured(
 
 _OPTIONS: Sequence[Callable[[F], F]] = (
     common.sandbox_option,
-    common.root_option,
+    common.bare_root_option,
     click.option("--in-place", is_flag=True, help="Leave specs where they are: no done/, no failed/."),
     click.option("--match", multiple=True, metavar="PATTERN", help="Names of specs (default: *.yaml, *.yml)."),
     duration_option("--settle", default="2s", help="How long a file must hold still."),
@@ -68,6 +70,15 @@ def options(command: F) -> F:
 def settings(**how: Any) -> Settings:
     """The options as they came from the command line."""
     return Settings(**{**how, "match": how["match"] or PATTERNS})
+
+
+def for_folder(settings: Settings, folder: Path, watched: Sequence[Path] = ()) -> Settings:
+    """The same with the operator's configuration for that folder. Raises ConfigError."""
+    from batchrun.configfiles import load_config
+
+    config = load_config(folder, watched=watched)
+    roots = tuple(dict.fromkeys((*settings.roots, *config.roots)))
+    return replace(settings, roots=roots, config=config)
 
 
 # ---- news --------------------------------------------------------------------------------------

@@ -163,6 +163,7 @@ class Folder:
             job=entry.job,
             sandbox=settings.sandbox,
             roots=settings.roots,
+            config=settings.config,
             yes=settings.yes,
             settle=settings.settle,
             still=tuple(filter(_unchanged, still)),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from batchrun.config.values import Config
 from batchrun.errors import ExitCode
 from batchrun.specnames import PATTERNS
 
@@ -38,6 +39,7 @@ class Order:
     job: str
     sandbox: bool = False
     roots: tuple[Path, ...] = ()
+    config: Config | None = None
     yes: bool = False
     """A first spend is allowed although the spec sets no budget."""
     settle: float = 2.0
@@ -122,6 +124,7 @@ class Settings:
     memory: int = 4_000_000_000
     sandbox: bool = False
     roots: tuple[Path, ...] = ()
+    config: Config | None = None
     yes: bool = False
     events: str = "native"
     """What nudges between two scans: native, polling or none."""

@@ -107,7 +107,7 @@ class _Job:
 
     def __init__(self, order: Order, loaded: Loaded, eye: _Eye, shield: Shield) -> None:
         self._order, self._eye, self._shield = order, eye, shield
-        self._target = Target(order.sandbox)
+        self._target = Target(order.sandbox, config=order.config)
         self._loaded = loaded
 
     def passed(self) -> Passed:
