@@ -13,10 +13,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import orjson
-
 from batchrun.errors import DiskError
 from batchrun.files import CHUNK, disk_error
+from batchrun.results import loads
 
 KEY_LENGTH = 32
 """A key is a 128-bit hash in hexadecimal; a custom_id is `<key>-<nonce>` (design §3)."""
@@ -100,7 +99,7 @@ def _key_of(line: bytes, path: Path) -> int | None:
     if not line.strip():
         return None
     try:
-        custom_id = orjson.loads(line)["custom_id"]
+        custom_id = loads(line)["custom_id"]
         return int(custom_id[:16], 16)
     except (ValueError, TypeError, KeyError):
         raise not_ours(path, "it has no key") from None

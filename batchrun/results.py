@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from batchrun.deepjson import shallow
 from batchrun.model import Json, RequestCounts, RequestError, Result, ResultType, Usage
 
 _TYPES = {kind.value: kind for kind in ResultType}
@@ -16,7 +17,7 @@ _TYPES = {kind.value: kind for kind in ResultType}
 
 def parse(line: bytes) -> Result:
     """One result line, without its LF. Raises ValueError, naming what is wrong but not the data."""
-    value = _loads(line)
+    value = loads(line)
     if not isinstance(value, dict):
         raise ValueError("the line is not an object")
     custom_id, result = value.get("custom_id"), value.get("result")
@@ -43,16 +44,20 @@ def parse(line: bytes) -> Result:
     return Result(custom_id, kind)
 
 
-def _loads(line: bytes) -> Any:
+def loads(line: bytes) -> Any:
+    """The JSON of a line that was paid for: what no parser takes gives way. Raises ValueError.
+
+    A model can be cut off inside a surrogate pair, and the halves become U+FFFD. It can nest the arguments of a
+    tool call without end, and what is too deep becomes null.
+    """
     try:
         return orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        if b"\\ud" not in line.lower():
+        cut = shallow(line)
+        if cut == line and b"\\ud" not in line.lower():
             raise ValueError(f"not JSON: {error}") from None
-    # A model can be cut off inside a surrogate pair. The answer is paid for, and orjson takes no lone half:
-    # let the halves become U+FFFD.
     try:
-        text = json.dumps(json.loads(line), ensure_ascii=False)
+        text = json.dumps(json.loads(cut), ensure_ascii=False)
         return orjson.loads(text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"not JSON: {error}") from None

@@ -16,7 +16,7 @@ ROOT = Path(batchrun.__file__).parent
 RINGS: dict[int, set[str]] = {
     0: {"model", "errors"},
     1: {
-        "actions", "codec", "config", "estimate", "events", "expand", "lifecycle", "models", "money", "pace", "params", "policy", "prices", "render", "report",
+        "actions", "codec", "config", "deepjson", "estimate", "events", "expand", "lifecycle", "models", "money", "pace", "params", "policy", "prices", "render", "report",
         "results", "safetext", "specnames", "state", "status", "template", "units", "verdicts",
     },
     2: {

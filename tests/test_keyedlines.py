@@ -67,3 +67,12 @@ def test_a_file_that_shrinks_is_noticed(tmp_path: Path) -> None:
 def test_a_missing_file_is_a_disk_error(tmp_path: Path) -> None:
     with pytest.raises(DiskError, match=r"^cannot read .*/r: No such file or directory$"):
         KeyedLines([tmp_path / "r"])
+
+
+def test_a_line_that_no_parser_takes_whole(tmp_path: Path) -> None:
+    """Results of which the id stands behind: a lone surrogate, and more levels than are read."""
+    path = tmp_path / "r.jsonl"
+    for odd in (b'"\\ud83d"', b"[" * 5000 + b"]" * 5000):
+        path.write_bytes(b'{"result":%b,"custom_id":"%b"}' % (odd, custom_id("a").encode()))
+        with closing(KeyedLines([path])) as lines:
+            assert len(list(lines.find(key("a")))) == 1

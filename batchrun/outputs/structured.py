@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 Check: TypeAlias = Callable[[Json], str | None]
 """What is wrong with a value, or None."""
 
+MAX_STEPS = 1_000_000
+"""What one answer may take, in seconds at most. A list of 200,000 numbers takes half of it."""
+
+_REFERENCE = 30
+"""Steps: what looking up a `$ref` takes, beside applying a keyword."""
+
 
 def written_schema(request: Mapping[str, Node] | None) -> tuple[bool, Json]:
     """Whether the spec alone says the schema, and what it says."""
@@ -76,14 +82,16 @@ def _compiled(schema: bytes) -> Check:
     """Imported here: jsonschema takes a while, and most jobs do not need it."""
     from jsonschema.exceptions import SchemaError, best_match
 
+    steps = _Steps()
     try:
-        validator = _validator(orjson.loads(schema))
+        validator = _validator(orjson.loads(schema), steps)
     except SchemaError as error:
         return _unusable(f"it is not a JSON Schema: {plain(error.message, 120)}")
     except Exception as error:  # A row may bring any value as its schema; what jsonschema does then is open.
         return _unusable(f"it is not a JSON Schema: {_told(error)}")
 
     def check(answer: Json) -> str | None:
+        steps.left = MAX_STEPS
         try:
             error = best_match(validator.iter_errors(answer))
         except Exception as cannot:  # As above; and one answer must not cost the others their output.
@@ -101,7 +109,7 @@ def _told(error: Exception) -> str:
     return plain(str(error), 120) or type(error).__name__
 
 
-def _validator(schema: Any) -> Validator:
+def _validator(schema: Any, steps: _Steps) -> Validator:
     from jsonschema import Draft202012Validator
     from jsonschema.validators import extend, validator_for
     from referencing import Registry
@@ -111,9 +119,57 @@ def _validator(schema: Any) -> Validator:
     if _names(schema, "patternProperties"):
         # Python's `re` looks these up, here and for `additionalProperties`, and may take for ever.
         raise ValueError("`patternProperties` is not supported")
+    keywords = {**kind.VALIDATORS, "pattern": _pattern, "uniqueItems": _unique_items}
+    counted = {name: steps.counting(keyword) for name, keyword in keywords.items()}
+    bounded: type[Validator] = extend(kind, counted)  # type: ignore[no-untyped-call]
     # An empty registry: a $ref to the web is never fetched.
-    searching: type[Validator] = extend(kind, {"pattern": _pattern})  # type: ignore[no-untyped-call]
-    return searching(schema, registry=Registry())
+    return bounded(schema, registry=Registry())
+
+
+class _TooManySteps(Exception):
+    pass
+
+
+class _Steps:
+    """Counts the keywords that are applied to one answer, and what they hold: an `anyOf` of `$ref`s can make
+    2^n of n lines, and an `enum` is gone through for every item of a list."""
+
+    def __init__(self) -> None:
+        self.left = 0
+
+    def counting(self, keyword: Callable[..., Any]) -> Callable[..., Any]:
+        def apply(validator: Any, value: Any, answer: Any, schema: Any) -> Any:
+            self.left -= 1 + (len(value) if isinstance(value, list | dict) else 0)
+            self.left -= _REFERENCE if "$ref" in schema or "$dynamicRef" in schema else 0
+            if self.left < 0:
+                raise _TooManySteps(f"it takes more than {MAX_STEPS:,} steps")
+            return keyword(validator, value, answer, schema)
+
+        return apply
+
+
+def _unique_items(
+    _validator: object, unique: object, answer: Json, _schema: object
+) -> Iterator[ValidationError]:
+    """Python's own compares each with each where the items do not sort."""
+    from jsonschema.exceptions import ValidationError
+
+    if unique and isinstance(answer, list) and len({_same(item) for item in answer}) < len(answer):
+        yield ValidationError("an item comes twice where each must be unique")
+
+
+def _same(value: Json) -> bytes:
+    """Equal for what JSON Schema calls equal: 1.0 is 1, and the order of keys does not count."""
+    return orjson.dumps(_whole(value), option=orjson.OPT_SORT_KEYS)
+
+
+def _whole(value: Json) -> Json:
+    if isinstance(value, dict):
+        return {key: _whole(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_whole(part) for part in value]
+    whole = isinstance(value, float) and value.is_integer() and abs(value) < 1 << 53
+    return int(value) if isinstance(value, float) and whole else value
 
 
 def _names(schema: Json, key: str) -> bool:

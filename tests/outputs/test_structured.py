@@ -7,7 +7,15 @@ import orjson
 import pytest
 
 from batchrun.model import FromRow, Node
-from batchrun.outputs.structured import MAX_DEPTH, Check, check_for, read, schema_in, written_schema
+from batchrun.outputs.structured import (
+    MAX_DEPTH,
+    MAX_STEPS,
+    Check,
+    check_for,
+    read,
+    schema_in,
+    written_schema,
+)
 from tests.jobs import PLACE, asking_for, node
 
 SCHEMA: dict[str, Any] = {
@@ -133,3 +141,35 @@ def test_a_deep_value_is_written_all_the_same() -> None:
     value, problem = read("[" * MAX_DEPTH + "]" * MAX_DEPTH, checking({"type": "array"}))
     assert problem is None
     assert len(orjson.dumps(value)) == 2 * MAX_DEPTH
+
+
+DOUBLING = {
+    f"a{n}": {"anyOf": [{"$ref": f"#/$defs/a{n - 1}"}, {"$ref": f"#/$defs/a{n - 1}"}]} for n in range(1, 40)
+} | {"a0": {"type": "string"}}
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"$ref": "#/$defs/a39", "$defs": DOUBLING}, 1),
+        ({"items": {"enum": [[n] for n in range(2_000)]}}, [[-1]] * 2_000),
+    ],
+)
+def test_a_check_that_would_take_years_is_given_up(schema: Any, value: Any) -> None:
+    assert checking(schema)(value) == f"schema: it cannot be checked: it takes more than {MAX_STEPS:,} steps"
+    assert checking({"type": "string"})("x") is None
+
+
+@pytest.mark.parametrize(
+    ("value", "unique"),
+    [
+        ([{"a": n} for n in range(20_000)], True),
+        ([1, True, "1", None, [], {}], True),
+        ([1, 1.0], False),
+        ([{"a": 1, "b": [2.0]}, {"b": [2], "a": 1}], False),
+        ("no list", True),
+    ],
+)
+def test_unique_items_are_compared_in_linear_time(value: Any, unique: bool) -> None:
+    said = checking({"uniqueItems": True})(value)
+    assert said == (None if unique else "schema: $: an item comes twice where each must be unique")
