@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from hashlib import blake2b
 from typing import NamedTuple, cast
 
@@ -18,6 +19,7 @@ import orjson
 from batchrun import params as rules
 from batchrun.errors import BatchrunError, DataError, MissingInput
 from batchrun.model import FromFile, FromRow, Job, Json, Node, Row, Slice, Template
+from batchrun.safetext import plain
 from batchrun.template import Values, compile_template, to_text, undefined
 
 KEY_BYTES = 16
@@ -174,11 +176,25 @@ def _ready_made(values: Values) -> tuple[bytes, int]:
 def _checked(params: bytes, job: Job) -> Facts:
     """Hold one request against the API's rules for `params`."""
     body = cast("dict[str, Json]", orjson.loads(params))
+    if job.request is None:
+        _refuse_unknown(body, job)
     for problem in rules.check(body, api_version=job.api_version, betas=job.betas):
         if not problem.warning:
-            path = ".".join(str(step) for step in problem.path)
+            path = rules.dotted(problem.path)
             raise DataError(f"{path}: {problem.message}" if path else problem.message, hint=problem.hint)
     return facts_of(body)
+
+
+def _refuse_unknown(body: Mapping[str, Json], job: Job) -> None:
+    """A spec's own request is held against the schema; a ready-made one is here. A beta may bring keys."""
+    unknown = [] if job.betas else rules.unknown_keys(body)
+    if unknown:
+        near = get_close_matches(unknown[0], rules.KNOWN, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise DataError(
+            f"params: unknown key {plain(unknown[0], 80)!r}",
+            hint=f"{hint}what is newer than batchrun goes below request.passthrough of a spec",
+        )
 
 
 def facts_of(body: Mapping[str, Json]) -> Facts:
@@ -283,8 +299,15 @@ class Renderer:
         return b'"%b"' % b"".join(pieces)
 
     def _file(self, node: FromFile) -> Hole:
-        path, read = compile_template(node.path), self._read_file
-        return lambda values: b'"%b"' % b64encode(read(path.render(values)))
+        path, read, place = compile_template(node.path), self._read_file, str(node.path.place)
+
+        def hole(values: Values) -> bytes:
+            try:
+                return b'"%b"' % b64encode(read(path.render(values)))
+            except (DataError, MissingInput) as error:
+                raise type(error)(str(error), where=error.where or place, hint=error.hint) from None
+
+        return hole
 
 
 def _literal(value: Json) -> bytes:

@@ -32,7 +32,7 @@ from batchrun.errors import (
 )
 from batchrun.events import Event
 from batchrun.guards import SANDBOX_ORIGIN, Consent, allow_first_spend, check_identity, guard_output
-from batchrun.model import Job, Timing
+from batchrun.model import REHEARSAL, Job, Timing
 from batchrun.policy import Policy, policy_of
 from batchrun.prepare import unchanged, untouched
 from batchrun.report import StatusReport
@@ -132,7 +132,7 @@ class Target:
         if not self.sandbox:
             return job
         path = job.output.path
-        own = replace(job.output, path=path.with_stem(f"{path.stem}.sandbox"))
+        own = replace(job.output, path=path.with_stem(path.stem + REHEARSAL))
         return replace(job, output=own, timing=_hurried(job))
 
 

@@ -82,6 +82,10 @@ class InputSpec:
     delimiter: str | None = None
 
 
+REHEARSAL = ".sandbox"
+"""Ends the stem of what a rehearsal writes: `out/a.jsonl` → `out/a.sandbox.jsonl`."""
+
+
 @dataclass(frozen=True, slots=True)
 class OutputSpec:
     """`path` is absolute and inside the jail; `columns` are templates over the output record."""

@@ -9,10 +9,9 @@ from typing import NamedTuple
 
 from batchrun.errors import DataError, MissingInput
 from batchrun.files import disk_error
-from batchrun.jail import confine
-from batchrun.model import InputFormat, InputSpec
+from batchrun.jail import STATE_FOLDER, confine
+from batchrun.model import REHEARSAL, InputFormat, InputSpec
 
-_STATE = ".batchrun"
 _MARKS = "*?["
 _BY_SUFFIX = {
     ".csv": InputFormat.CSV,
@@ -25,6 +24,7 @@ _BY_SUFFIX = {
     ".txt": InputFormat.TEXT,
     ".md": InputFormat.TEXT,
 }
+_SHEETS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
 
 
 class Found(NamedTuple):
@@ -90,8 +90,15 @@ def _glob(text: str, root: Path, roots: Sequence[Path]) -> Iterator[Path]:
     for match in sorted(base.glob(str(pattern))):
         inner = match.relative_to(base).parts
         shown = all(any(fnmatchcase(part, mark) for mark in dotted) for part in inner if part[0] == ".")
-        if shown and _STATE not in (*PurePath(text).parts, *inner) and match.is_file():
+        if _is_rehearsal(match) and REHEARSAL not in text:
+            shown = False
+        if shown and STATE_FOLDER not in (*PurePath(text).parts, *inner) and match.is_file():
             yield confine(str(match), root=root, roots=roots)
+
+
+def _is_rehearsal(path: Path) -> bool:
+    """Whether a rehearsal wrote it, by its name: invented answers are not taken for data by accident."""
+    return path.stem.endswith(REHEARSAL)
 
 
 def _fixed(text: str, root: Path, roots: Sequence[Path]) -> tuple[Path, PurePath]:
@@ -107,7 +114,11 @@ def _folder(path: Path, text: str, spec: InputSpec, root: Path, roots: Sequence[
 
     A table among them is refused: sending a whole table as the text of one request is seldom meant.
     """
-    files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+    files = sorted(
+        file
+        for file in path.iterdir()
+        if file.is_file() and not file.name.startswith(".") and not _is_rehearsal(file)
+    )
     if not files:
         hint = "put a file into it, or name another"
         raise MissingInput(
@@ -126,6 +137,8 @@ def _found(path: Path, spec: InputSpec) -> Found:
     format = spec.format or _by_name(path)
     if format is None:
         hint = f"set input.format to one of {', '.join(InputFormat)}"
+        if path.suffix.lower() in _SHEETS:
+            hint = "export the sheet as CSV"
         raise DataError(f"the name of {path.name!r} does not tell its format", hint=hint)
     return Found(_named(path), format)
 

@@ -12,10 +12,10 @@ from datetime import date
 from typing import Final
 
 from batchrun.models import OUTPUT_300K_BETA, Facts, facts_of, gone_since, nearest, newest
-from batchrun.params.base import DYNAMIC, STRICT_VERSION, Call, Dynamic, ParamProblem, Steps, missing
+from batchrun.params.base import DYNAMIC, STRICT_VERSION, Call, Dynamic, ParamProblem, Steps, dotted, missing
 from batchrun.params.content import messages, schemas, tool_choice
 
-__all__ = ["DYNAMIC", "REFUSED", "Dynamic", "ParamProblem", "check", "unknown_keys"]
+__all__ = ["DYNAMIC", "KNOWN", "REFUSED", "Dynamic", "ParamProblem", "check", "dotted", "unknown_keys"]
 
 
 def check(

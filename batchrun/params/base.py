@@ -13,6 +13,12 @@ STRICT_VERSION = "2026-10-21"
 """The `anthropic-version` that took away the parameters named in batches-api §1.1."""
 
 
+def dotted(steps: tuple[str | int, ...]) -> str:
+    """`messages[0].role`, as people write a path."""
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
+    return text.removeprefix(".")
+
+
 class Dynamic:
     """The type of DYNAMIC: a value that is only known per row."""
 

@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeAlias
 
 from batchrun.errors import Problem, SpecError
 from batchrun.model import Place
+from batchrun.params import dotted
 
 Steps: TypeAlias = tuple[str | int, ...]
 """The way from the root of a document to one of its values: keys and indices."""
@@ -28,12 +29,6 @@ class Fault:
     message: str
     hint: str = ""
     field: str = ""
-
-
-def dotted(steps: Steps) -> str:
-    """`request.messages[0].role`, as people write a path."""
-    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
-    return text.removeprefix(".")
 
 
 @dataclass(slots=True)

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from batchrun.errors import Problem, SpecError
-from batchrun.spec.faults import Faults, Mark, Steps, dotted
+from batchrun.params import dotted
+from batchrun.spec.faults import Faults, Mark, Steps
 
 
 def faults() -> Faults:
