@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 from batchrun.errors import DataError, MissingInput
 from batchrun.files import disk_error
+from batchrun.safetext import plain
 
 STATE_FOLDER = ".batchrun"
 """Holds the run directories of a folder's jobs."""
@@ -49,12 +50,17 @@ def open_regular(path: Path) -> BinaryIO:
         # O_NONBLOCK: opening a FIFO must not wait for a writer.
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError as error:
-        raise MissingInput(f"no such file: {path}") from error
+        raise MissingInput(f"no such file: {_shown(path)}") from error
     except OSError as error:
         if error.errno == errno.EIO:  # says nothing about the file
             raise disk_error(error, path, "read") from error
-        raise DataError(f"cannot open {path}: {error.strerror}") from error
+        raise DataError(f"cannot open {_shown(path)}: {error.strerror}") from error
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
-        raise DataError(f"{path} is not a regular file")
+        raise DataError(f"{_shown(path)} is not a regular file")
     return os.fdopen(handle, "rb", buffering=1 << 20)
+
+
+def _shown(path: Path) -> str:
+    """A name that nobody could read to its end is cut, so that the message still has one."""
+    return str(path.with_name(plain(path.name, 100))) if len(path.name) > 100 else str(path)

@@ -96,8 +96,10 @@ def _object(value: Json, name: str) -> dict[str, Json]:
 
 def _text(fields: Mapping[str, Json], name: str) -> str:
     value = fields.get(name)
-    if not isinstance(value, str) or not value:
+    if value is None or value == "":
         raise ValueError(f"{name} is missing")
+    if not isinstance(value, str):
+        raise ValueError(f"{name} is not a string")
     return value
 
 
@@ -106,8 +108,9 @@ def _optional_text(fields: Mapping[str, Json], name: str) -> str | None:
 
 
 def _required_time(fields: Mapping[str, Json], name: str) -> datetime:
+    text = _text(fields, name)
     try:
-        return parse_time(_text(fields, name))
+        return parse_time(text)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
 

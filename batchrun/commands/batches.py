@@ -65,7 +65,7 @@ def create(file: Path, betas: tuple[str, ...], api_version: str, yes: bool, as_j
     from batchrun.client.body import Body
 
     name = "stdin" if str(file) == "-" else str(file)
-    with _client() as client, _nothing_submitted(), _given(file) as path, Body(path, name).opened() as upload:
+    with _client() as client, nothing_submitted(), _given(file) as path, Body(path, name).opened() as upload:
         count = f"{upload.check():,} requests ({units.format_size(upload.length)})"
         _agree(f"Submit {count} to {client.base_url}? They cost money.", yes, "nothing was submitted")
         batch = _submit(lambda: client.create(upload, betas=betas, api_version=api_version))
@@ -275,7 +275,7 @@ def _given(file: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _nothing_submitted() -> Iterator[None]:
+def nothing_submitted() -> Iterator[None]:
     """Say so where the file, or the call, was at fault."""
     try:
         yield

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from batchrun.errors import DataError
 from batchrun.inputs.jsontext import BadJson, parse
-from batchrun.inputs.source import Block, Record, Source
+from batchrun.inputs.source import BOM, Block, Record, Source
 from batchrun.model import Json
 
 _NAMES = {list: "an array", str: "a string", int: "a number", float: "a number", bool: "a boolean"}
@@ -37,6 +37,8 @@ def _row(source: Source, block: Block, number: int) -> Mapping[str, Json]:
         if error.at is not None:
             message += f", column {error.at + 1}"
         hint = _ARRAY if number == 1 and block.data.startswith(b"[") else "every line holds one whole object"
+        if block.data.startswith(BOM):
+            hint = "it begins with a byte order mark: were files joined? take it out"
         raise source.error(message, line=block.line, hint=hint) from None
     if type(value) is dict:
         return value

@@ -27,7 +27,7 @@ BLOCK = 1 << 16
 """Bytes read at a time. What is made of them (text takes up to four bytes a character) stays in the processor's
 cache: a mebibyte at a time takes a third longer."""
 
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
 
 
 Record = tuple[int, Mapping[str, Json]]
@@ -181,7 +181,7 @@ def _identity(stat: os.stat_result) -> tuple[int, int, int, int]:
 
 def _without_bom(block: Block) -> Block:
     """A BOM stands at the start of the file only; `offset` keeps counting the file's own bytes."""
-    if block.offset or not block.data.startswith(_BOM):
+    if block.offset or not block.data.startswith(BOM):
         return block
     return Block(block.data[3:], block.line, 3)
 
@@ -200,6 +200,10 @@ def _characters(data: bytes) -> int:
 
 def _encoding_hint(block: Block, at: int) -> str:
     start = block.data[:2] if not block.offset else b""
+    if start == b"PK":
+        return "this is a zip archive, as spreadsheets are too: export the sheet as CSV"
+    if start == MAGIC:
+        return "it is compressed twice: undo it once"
     wide = start in (b"\xff\xfe", b"\xfe\xff") or block.data[at] == 0
     encoding = "utf-16" if wide else "windows-1252"
     return f"save it as UTF-8, for instance: iconv -f {encoding} -t utf-8 OLD > NEW"

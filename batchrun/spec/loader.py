@@ -45,6 +45,8 @@ _SCHEMAS = ("job", "config", "state", "result")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _API_VERSION = "2023-06-01"
 _MAX_BATCH_BYTES = 240_000_000
+_LONGEST = 1000 * 86_400.0
+"""Seconds; a clock of the operating system takes no more than some centuries, and no batch waits for years."""
 
 _BETA_NOTES = {
     # batches-api §1.1, §4: these headers do nothing any more.
@@ -188,10 +190,16 @@ class _Loader:
         text = self._text(*steps)
         if text is None:
             return default
-        seconds = units.duration(text)
+        try:
+            seconds = units.duration(text)
+        except ValueError:  # the schema has seen its form: more digits than a float holds
+            seconds = float("inf")
         if seconds <= 0:
             self._faults.at_value(steps, f"must be longer than 0s, not {text}")
-        return seconds
+        elif seconds > _LONGEST:
+            shown = text if len(text) <= 40 else f"{text[:40]}…"
+            self._faults.at_value(steps, f"must be at most {units.format_duration(_LONGEST)}, not {shown}")
+        return min(seconds, _LONGEST)
 
     # ---- sections ----
 
@@ -244,6 +252,9 @@ class _Loader:
         if columns and kind is OutputFormat.JSONL:
             hint = "a JSON line has every field; end output.path in .csv or .parquet to choose columns"
             self._faults.at_key(steps, "'columns' shapes csv and parquet, not jsonl", hint)
+        for name in columns:
+            if not name.strip():
+                self._faults.at_key((*steps, name), "a column without a name", "name every column")
         return {
             name: self._tree.template(text, (*steps, name))
             for name, text in columns.items()

@@ -34,7 +34,12 @@ def check_output_path(
     path = _confined(text, steps, faults, root, roots)
     if path is None:
         return root / text
-    if path.is_dir():
+    try:
+        folder = path.is_dir()
+    except OSError as error:
+        faults.at_value(steps, f"cannot be used: {error.strerror}", "name another file")
+        return path
+    if folder:
         faults.at_value(steps, "is a folder", "name a file in it")
     elif what := next((what for file, what in taken if file == path), None):
         faults.at_value(steps, f"is {what}", "answers need a file of their own")

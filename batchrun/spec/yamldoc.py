@@ -113,7 +113,7 @@ class _Builder:
     def _refuse_tag(self, tag: str, steps: Steps) -> None:
         shown = tag.replace("tag:yaml.org,2002:", "!!")
         hint = "quote the value to make it a string" if shown in ("!!str", "!") else "take it out"
-        self._faults.at_value(steps, f"the tag {shown} is not allowed", hint)
+        self._faults.at_value(steps, f"cannot have the tag {shown}", hint)
 
     def _sequence(self, node: SequenceNode, steps: Steps) -> Json:
         return [self._value(item, (*steps, i)) for i, item in enumerate(node.value)]

@@ -59,8 +59,8 @@ def _decode(data: bytes, file: str) -> str:
     if len(data) > MAX_BYTES:
         hint = "long texts belong in files: {$file: path}"
         raise SpecError([Problem("the spec is larger than 1 MiB", file, hint)])
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise SpecError([Problem("the spec is UTF-16", file, "save it as UTF-8")])
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or data.count(0, 0, 100) * 3 > len(data[:100]) > 0:
+        raise SpecError([Problem("the spec is UTF-16 or UTF-32", file, "save it as UTF-8")])
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -115,6 +115,7 @@ class _Loader(Reader, Scanner, Parser, Composer, BaseResolver):
 _SYNTAX: tuple[tuple[str, str, str], ...] = (
     # what PyYAML says, what we say (empty: the same), and what to do
     ("found another document", "a second document begins here", "one spec, one job: take out the '---'"),
+    ("expected '<document start>'", "text behind the end of the document", "one spec, one job: take it out"),
     ("found duplicate anchor", "", "give each anchor its own name"),
     ("found undefined alias", "", "define it with &name above, or quote text that begins with *"),
     ("mapping values are not allowed here", "a ': ' where no key can stand", "quote text that holds a colon"),
@@ -148,7 +149,9 @@ def _syntax_error(error: MarkedYAMLError, file: str, text: str) -> SpecError:
         mark = error.context_mark or mark
     ours, hint = next(((ours, hint) for theirs, ours, hint in _SYNTAX if theirs in problem), ("", ""))
     line = LINE_ENDS.split(text)[mark.line] if mark else ""
-    if _BRACES.search(line):
+    if mark and "a tab" in ours and line[: mark.column].strip():
+        ours, hint = "a tab outside quotes", "write a space"
+    if _BRACES.search(line) and "escape" not in problem:
         ours, hint = "a template without quotes", TEMPLATE_HINT
     return SpecError([Problem(f"not valid YAML: {ours or problem}", _where(file, mark), hint)])
 

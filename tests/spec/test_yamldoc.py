@@ -103,7 +103,7 @@ def test_an_empty_spec() -> None:
 def test_all_is_told_in_the_order_of_the_file() -> None:
     assert told("b: .nan\na: !!str x\nb: 2\n<<: {c: 1}\nd:\n  ? {x: y}\n  : 1\n  true: 2\n") == [
         "1:4 b: .nan is not a number that JSON can hold",
-        "2:4 a: the tag !!str is not allowed",
+        "2:4 a: cannot have the tag !!str",
         "3:1 : duplicate key 'b'; it already stands on line 1",
         "4:1 : merge keys (<<) are not supported",
         "6:3 d: a template without quotes",

@@ -23,7 +23,7 @@ def test_an_empty_document_has_no_root() -> None:
 @pytest.mark.parametrize(
     ("data", "where", "message", "hint"),
     [
-        (b"\xff\xfea\x00", "job.yaml", "the spec is UTF-16", "save it as UTF-8"),
+        (b"\xff\xfea\x00", "job.yaml", "the spec is UTF-16 or UTF-32", "save it as UTF-8"),
         (b"a: 1\nb\xc3\xa9: \xe9\n", "job.yaml:2:5", "byte 10 (0xe9) is not UTF-8", "save the spec as UTF-8"),
         (b"\xef\xbb\xbfa\xff", "job.yaml:1:2", "byte 4 (0xff) is not UTF-8", "save the spec as UTF-8"),
         (
