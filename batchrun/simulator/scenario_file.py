@@ -13,10 +13,11 @@ import orjson
 
 from batchrun.errors import MissingInput
 from batchrun.model import Json, ResultType
+from batchrun.params import dotted
 from batchrun.simulator.faults import ACTIONS, Action
 from batchrun.simulator.requests import CALLS
 from batchrun.simulator.scenario import Fault, ResultRule, Scenario
-from batchrun.spec.faults import Faults, Steps, dotted
+from batchrun.spec.faults import Faults, Steps
 from batchrun.spec.yamldoc import read
 
 _RULE_KEYS = ("match", "type", "error", "stop_reason", "text", "times")
