@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
 
 from batchrun.codec import encode
+from batchrun.overview import FolderOverview
 from batchrun.report import PlanReport, StatusReport, Summary
 
 
@@ -14,6 +16,33 @@ def dumps(report: Summary | PlanReport | StatusReport) -> str:
     """Indented JSON with LF at its end. What a report does not know is left out."""
     options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
     return orjson.dumps(values(report), option=options).decode()
+
+
+def dumps_folders(reports: Sequence[FolderOverview]) -> str:
+    """`{"folders": […]}`, each with its jobs as `status` has them."""
+    options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+    return orjson.dumps({"folders": [_of_folder(report) for report in reports]}, option=options).decode()
+
+
+def _of_folder(report: FolderOverview) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "folder": report.folder,
+        "sandbox": report.sandbox,
+        "counts": report.counts(),
+        "spent_usd": report.spent_usd,
+        "at_stake_usd": report.at_stake_usd,
+    }
+    jobs = [
+        {
+            "standing": job.standing.value,
+            "spec": job.spec,
+            "looked": job.looked,
+            "remark": job.remark,
+            **values(job.report),
+        }
+        for job in report.jobs
+    ]
+    return facts | {"jobs": jobs, "broken": encode(report.broken), "new": encode(report.new)}
 
 
 def values(report: Summary | PlanReport | StatusReport) -> dict[str, Any]:
