@@ -129,8 +129,13 @@ def _due(shard: Shard, timing: Timing, now: float) -> float:
 
 
 def _stuck(shard: Shard, policy: Policy, now: float) -> bool:
-    """Whether nobody has answered for the shard for as long as the spec waits: then this run gives up."""
+    """Whether the shard has not come on for as long as the spec waits: then this run gives up."""
     return shard.stuck_since > 0.0 and now > shard.stuck_since + policy.timing.poll_timeout
+
+
+def _since(shard: Shard, at: float) -> float:
+    """Since when the shard does not come on, seen at `at`: no later, as our clock may have been set back."""
+    return min(shard.stuck_since, at) or at
 
 
 def listing_gap(timing: Timing) -> float:
@@ -239,6 +244,8 @@ def apply(state: RunState, event: Event) -> RunState:
         case Replaced(shard_id, shards, abandoned):
             if state.shard(shard_id).phase is Phase.FETCHED:
                 return state
+            since = state.shard(shard_id).stuck_since  # what is lost again and again does not come on
+            shards = tuple(replace(s, stuck_since=since) for s in shards)
             reason = Reason.ABANDONED if abandoned else Reason.REPLACED
             state = _update(state, shard_id, phase=Phase.REFUSED, reason=reason)
             return replace(state, shards=state.shards + shards)
@@ -262,12 +269,13 @@ def _apply_to_shard(state: RunState, event: ShardEvent) -> RunState:
         return state
     match event:
         case SubmitStarted(shard_id, intent):
+            state = _update(state, shard_id, stuck_since=min(shard.stuck_since, intent.started_at))
             return _update(state, shard_id, phase=Phase.SUBMITTING, intent=intent, detail="", due=0.0)
         case SubmitAccepted(shard_id, batch, due):
             state = _update(state, shard_id, due=due, stuck_since=0.0, detail="")
             return _update(state, shard_id, phase=Phase.SUBMITTED, batch=_sent(batch))
         case SubmitDeferred(shard_id, due, detail):
-            since = shard.stuck_since or due
+            since = _since(shard, due)
             state = _update(state, shard_id, due=due, stuck_since=since, detail=detail)
             return _update(state, shard_id, phase=Phase.PLANNED, intent=None)
         case SubmitRefused(shard_id, reason, detail):
@@ -277,7 +285,9 @@ def _apply_to_shard(state: RunState, event: ShardEvent) -> RunState:
         case Listed():
             return _listed(state, shard, event)
         case ProvenLost(shard_id):
-            return _update(state, shard_id, phase=Phase.REFUSED, reason=Reason.LOST, due=0.0)
+            since = shard.stuck_since or shard.due
+            state = _update(state, shard_id, due=0.0, stuck_since=since)
+            return _update(state, shard_id, phase=Phase.REFUSED, reason=Reason.LOST)
         case Held(shard_id, reason, detail):
             return _update(state, shard_id, phase=Phase.HELD, reason=reason, detail=detail)
         case Polled():
@@ -342,7 +352,7 @@ def _listed(state: RunState, shard: Shard, event: Listed) -> RunState:
     match event.candidates:
         case ():
             clean = replace(intent, clean=(*intent.clean, event.at))
-            return _update(state, shard.id, intent=clean, due=event.due, stuck_since=0.0)
+            return _update(state, shard.id, intent=clean, due=event.due)
         case (batch,):
             return _adopted(state, shard, batch)
         case several:
@@ -355,7 +365,7 @@ def _unseen(state: RunState, shard: Shard, event: Unseen) -> RunState:
     if shard.batch and event.at > shard.batch.created_at.timestamp() + RETENTION:
         detail = "the API keeps results for 29 days, and these are older"
         return _update(state, shard.id, phase=Phase.HELD, reason=Reason.RESULTS, detail=detail)
-    since = shard.stuck_since or event.at
+    since = _since(shard, event.at)
     reason = Reason.NOT_FOUND if event.not_found else None
     return _update(state, shard.id, due=event.due, stuck_since=since, detail=event.detail, reason=reason)
 

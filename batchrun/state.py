@@ -104,7 +104,7 @@ class Shard:
     batch: SentBatch | None = None
     due: float = 0.0
     stuck_since: float = 0.0
-    """Since when nobody answers for it, or the API puts it off; 0 while it goes on."""
+    """Since when nobody answers for it, the API puts it off, or it is lost again and again; 0 while it goes on."""
     fetch_tries: int = 0
     canceling: bool = False
     """The user asked to cancel it: rows that come back canceled are not retried."""

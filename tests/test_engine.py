@@ -177,6 +177,7 @@ def test_an_edited_spec_is_sent_anew(bench: Bench) -> None:
 )
 def test_put_off(bench: Bench, answer: Any) -> None:
     bench.serve(faults=[{"on": "create", "status": answer}])
+    bench.job(poll={"interval": "1s"})  # not over before that run is
     ran = bench.run("run", "--no-wait", code=75)
     assert "shard 0001: not submitted yet: Scripted by the scenario\n" in ran.stderr
     assert "batch  not started\n" in ran.stderr

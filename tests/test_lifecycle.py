@@ -224,6 +224,37 @@ def test_an_overdue_batch_is_asked_about_once_a_run_and_not_waited_for() -> None
     assert exit_code(value, POLICY) is ExitCode.NOT_FINISHED
 
 
+def test_what_is_lost_again_and_again_is_given_up_by_this_run() -> None:
+    value, now = state(active(PLANNED)), NOW
+    for number in range(1, 1000):
+        name = f"{number:04d}"
+        value = apply(value, events.SubmitStarted(name, intent(now)))
+        value = apply(value, events.SubmitUnknown(name, "the connection was closed"))
+        while isinstance(action := next_action(value, POLICY, now), Reconcile | Wait):
+            if isinstance(action, Wait):
+                now = action.until
+            elif proven_lost(action.intent, POLICY.timing):
+                value = apply(value, events.ProvenLost(name))
+            else:
+                value = apply(value, events.Listed(name, now, (), now + 450))
+        if action is None:
+            break
+        value = apply(value, events.Replaced(name, (shard(f"{number + 1:04d}"),)))
+    assert POLICY.timing.poll_timeout < now - NOW <= POLICY.timing.poll_timeout + 3600
+    assert exit_code(value, POLICY) is ExitCode.NOT_FINISHED
+    assert isinstance(next_action(wake(value), POLICY, now), Wait)
+
+
+def test_a_clock_that_was_set_back_keeps_nobody_waiting_for_years() -> None:
+    value = apply(state(active(SUBMITTED)), events.Unseen("0001", NOW, NOW + 600, "no answer"))
+    back = NOW - 10 * YEAR
+    value = apply(value, events.Unseen("0001", back, back + 600, "no answer"))
+    assert isinstance(next_action(value, POLICY, back), Wait)
+    late = back + POLICY.timing.poll_timeout + 1
+    value = apply(value, events.Unseen("0001", late, late + 600, "no answer"))
+    assert next_action(value, POLICY, late) is None
+
+
 def test_a_clock_that_runs_years_ahead_makes_no_batch_late() -> None:
     ahead = NOW + 10 * YEAR
     shard = active(SUBMITTED, intent=intent(ahead), due=ahead + 60)
