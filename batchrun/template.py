@@ -3,7 +3,8 @@
 Sandboxed by construction: a template sees the row's values and nothing else, cannot include files,
 and runs with bounded fuel. Fuel alone bounds no memory: 27 turns that double a text make a gigabyte. So no turn
 of a loop can hand anything to the next: there is no `namespace`, no list to append to, and nothing that calls
-itself. A template grows by what is written out in it. Row data is only ever a value; it is never compiled.
+itself. A template grows by what is written out in it, which `growth` bounds, and filters that make much of little
+say no first. Row data is only ever a value; it is never compiled.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from batchrun.errors import DataError, Problem
+from batchrun.growth import TooComplex, growth_of
 from batchrun.model import Json, Template
+from batchrun.templatefilters import BOUNDED, refusing
 
 if TYPE_CHECKING:
     from minijinja import Environment, TemplateError
@@ -27,6 +30,9 @@ FUEL = 1_000_000
 
 MAX_TEXT = 64_000_000
 """Characters that the values of one rendering may come to; no request may be as long (batches-api §5)."""
+
+MAX_VALUES = 256_000_000
+"""Bytes that the values of one rendering may grow to at a time."""
 
 _PLAIN = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
 _MARKERS = ("{{", "{%", "{#")
@@ -101,6 +107,10 @@ def check_syntax(template: Template) -> Problem | None:
     if name := refused(template.source):
         return Problem(f"template: it cannot use `{name}`", str(template.place), refused_hint(name))
     try:
+        growth_of(template.source, MAX_TEXT)
+    except TooComplex as error:
+        return Problem(f"template: it cannot use {error}", str(template.place))
+    try:
         _environment({}).add_template("check", template.source)
     except TemplateError as error:
         line = f" (line {error.line} of the text)" if (error.line or 1) > 1 else ""
@@ -151,22 +161,8 @@ def _environment(templates: Mapping[str, str], emit: Callable[[object], str] = t
         auto_escape_callback=lambda _name: False,
         finalizer=emit,
         fuel=FUEL,
-        **REFUSING,
+        **BOUNDED,
     )
-
-
-def _refusing(name: str) -> Callable[..., object]:
-    def refuse(*_: object, **__: object) -> object:
-        raise ValueError(f"it cannot use `{name}`: its memory could not be bounded")
-
-    return refuse
-
-
-REFUSING: Any = {
-    "globals": {"namespace": _refusing("namespace")},
-    "filters": {"format": _refusing("format")},
-}
-"""Options of every environment."""
 
 
 class _Logic:
@@ -176,12 +172,19 @@ class _Logic:
     def __init__(self, template: Template) -> None:
         self._template = template
         self._environment = _environment({"t": template.source}, self._emit)
+        self._growth = growth_of(template.source, MAX_TEXT)
         self._left = 0
 
     def __call__(self, values: Values) -> str:
         from minijinja import TemplateError
 
-        self._left, own = MAX_TEXT, _own(values)
+        self._left, (own, size) = MAX_TEXT, _own(values)
+        if any(growth.of(size) > MAX_VALUES for growth in self._growth):
+            raise DataError(
+                f"template: its values may grow past {MAX_VALUES:,} bytes",
+                where=str(self._template.place),
+                hint="write texts one behind the other, {{ a }}{{ b }}, instead of joining them in variables",
+            )
         try:
             return self._environment.render_template("t", **{"row": own, **own})
         except TemplateError as error:
@@ -204,11 +207,14 @@ class _Logic:
         return text
 
 
-def _own(values: Values) -> Values:
-    """The values, lists and objects as copies: a template can take from those (`pop`), but not from the row."""
+def _own(values: Values) -> tuple[Values, int]:
+    """The values, and how large they are. Lists and objects are copies: a template can take from those (`pop`),
+    but not from the row."""
+    size = sum(len(value) for value in values.values() if isinstance(value, str))
     if not any(isinstance(v, (list, dict)) for v in values.values()):
-        return values
-    return {name: _shrinking(value) for name, value in orjson.loads(orjson.dumps(values)).items()}
+        return values, size
+    copy = orjson.dumps(values)
+    return {name: _shrinking(value) for name, value in orjson.loads(copy).items()}, len(copy)
 
 
 def _shrinking(value: Json) -> Any:
@@ -219,7 +225,7 @@ def _shrinking(value: Json) -> Any:
 
 def _without(kind: type, thing: str, *methods: str) -> Any:
     """A type of the same name, which is shown where a method is missing."""
-    return type(kind.__name__, (kind,), dict.fromkeys(methods, _refusing(f"a method that adds to {thing}")))
+    return type(kind.__name__, (kind,), dict.fromkeys(methods, refusing(f"a method that adds to {thing}")))
 
 
 _List = _without(list, "a list", "append", "extend", "insert")

@@ -16,8 +16,8 @@ ROOT = Path(batchrun.__file__).parent
 RINGS: dict[int, set[str]] = {
     0: {"model", "errors"},
     1: {
-        "actions", "codec", "config", "deepjson", "estimate", "events", "expand", "lifecycle", "models", "money", "overview", "pace", "params", "policy", "prices", "render", "report",
-        "results", "safetext", "specnames", "state", "status", "template", "units", "verdicts",
+        "actions", "codec", "config", "deepjson", "estimate", "events", "expand", "growth", "lifecycle", "models", "money", "overview", "pace", "params", "policy", "prices", "render", "report",
+        "results", "safetext", "specnames", "state", "status", "template", "templatefilters", "units", "verdicts",
     },
     2: {
         "answers", "client", "clockwork", "configfiles", "crash", "files", "inputs", "interrupts", "jail", "keyedlines", "neighbours", "outputs", "ownership", "proof",

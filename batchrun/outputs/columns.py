@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import orjson
 
 from batchrun.errors import DataError, Problem
+from batchrun.growth import TooComplex, growth_of
 from batchrun.model import Json, OutputSpec, Template
 from batchrun.outputs.records import FIELDS, Record
-from batchrun.template import REFUSING, refused, refused_hint
+from batchrun.template import MAX_TEXT, MAX_VALUES, refused, refused_hint
+from batchrun.templatefilters import BOUNDED
 
 if TYPE_CHECKING:
     from minijinja import Environment
@@ -39,6 +41,10 @@ def _problem(name: str, template: Template, output: OutputSpec) -> Problem | Non
     place = str(template.place)
     if word := refused(template.source):
         return Problem(f"it cannot use `{word}`", place, refused_hint(word), name)
+    try:
+        growth_of(template.source, MAX_TEXT)
+    except TooComplex as error:
+        return Problem(f"it cannot use {error}", place, field=name)
     try:
         names = _environment({"column": template.source}).undeclared_variables_in_template("column")
     except TemplateError as error:
@@ -84,21 +90,31 @@ def _rendering(name: str, template: Template) -> Getter:
     from minijinja import TemplateError
 
     environment = _environment({"column": template.source})
+    growths = growth_of(template.source, MAX_TEXT)
 
     def render(record: Record) -> str | None:
         try:
+            size = len(orjson.dumps(record))
+            if any(growth.of(size) > MAX_VALUES for growth in growths):
+                raise ValueError(f"its values may grow past {MAX_VALUES:,} bytes")
             return environment.render_template("column", **record)
-        except TemplateError as error:
+        except (TemplateError, ValueError) as error:
             # Without an answer there may be nothing to render; the status says so.
             if record["status"] != "succeeded" or record["problem"]:
                 return None
             raise DataError(
-                f"row {record['row']}: column '{name}': {error.detail or error.kind}",
+                f"row {record['row']}: column '{name}': {_reason(error)}",
                 where=str(template.place),
                 hint="the answers are kept: correct the column and run it again",
             ) from None
 
     return render
+
+
+def _reason(error: Exception) -> str:
+    from minijinja import TemplateError
+
+    return error.detail or error.kind if isinstance(error, TemplateError) else str(error)
 
 
 def _environment(templates: dict[str, str]) -> Environment:
@@ -111,7 +127,7 @@ def _environment(templates: dict[str, str]) -> Environment:
         auto_escape_callback=lambda _name: False,
         finalizer=cell,
         fuel=1_000_000,
-        **REFUSING,
+        **BOUNDED,
     )
 
 
