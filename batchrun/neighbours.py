@@ -24,7 +24,7 @@ from batchrun.state import RunState
 
 INDEX = "@index.json"
 VERSION = 1
-STALE = 16
+STALE = 8
 """So many states read anew are worth writing the index again."""
 
 

@@ -35,6 +35,7 @@ def command(paths: tuple[Path, ...], quiet: bool, as_json: bool, **how: Any) -> 
     """
     from batchrun.watch.folder import Folder
     from batchrun.watch.loop import Loop
+    from batchrun.watch.nudges import Nudges
 
     settings = watching.settings(**how, events="none")
     tell = watching.teller(len(paths), quiet=quiet, as_json=as_json)
@@ -51,8 +52,10 @@ def command(paths: tuple[Path, ...], quiet: bool, as_json: bool, **how: Any) -> 
                 if quiet:  # two runs of cron that meet: nobody needs to know
                     return ExitCode.NOT_FINISHED
                 raise
-        leaving = open_.enter_context(watching.signals())
-        loop = Loop(folders, settings, leaving=leaving)
+        nudges = Nudges(settings.events, [])
+        open_.callback(nudges.close)
+        leaving = open_.enter_context(watching.signals(nudges.writer))
+        loop = Loop(folders, settings, nudges=nudges, leaving=leaving)
         open_.callback(loop.leave)
         code = loop.once()
         return 128 + leaving() if leaving() else code

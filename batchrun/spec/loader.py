@@ -73,7 +73,7 @@ def load(path: Path, *, name: str = "", roots: Sequence[Path] = (), today: date 
     _check_name(path)
     data, fact = _contents(path)
     document = read(data, str(path))
-    Complaints(_job_validator(), document.faults).check(document.value)
+    Complaints(job_validator(), document.faults).check(document.value)
     loader = _Loader(path, document, fact, tuple(roots), today or datetime.now(UTC).date())
     job = loader.job(name or path.stem)
     document.faults.raise_errors()
@@ -93,7 +93,8 @@ def schema_text(name: str) -> str:
 
 
 @cache
-def _job_validator() -> Any:
+def job_validator() -> Any:
+    """What checks a spec against its schema; made once."""
     return validator_for(json.loads(schema_text("job")))
 
 

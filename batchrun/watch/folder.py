@@ -147,9 +147,6 @@ class Folder:
         ready = [entry for entry in self.entries.values() if not entry.running and entry.look_at <= now]
         return sorted(ready, key=lambda entry: (entry.look_at, entry.name))
 
-    def next_look(self) -> float:
-        return min((e.look_at for e in self.entries.values() if not e.running), default=due.NEVER)
-
     def begin(self, entry: Entry, now: float) -> Order:
         """The order for a pass over a spec that is due. Raises BatchrunError."""
         note, settings = entry.note, self.settings

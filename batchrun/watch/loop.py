@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 
 from batchrun.errors import BatchrunError, ExitCode, Problem
@@ -22,6 +22,8 @@ from batchrun.watch.workers import Told, Workers
 HEARTBEAT = 600.0
 BETWEEN_SCANS = 0.5
 """Seconds between two scans, however many events there are; and ten times as long as a scan takes."""
+LEAST, LONGEST = 0.05, 30.0
+"""Seconds of a single wait: what is due but may not go yet is not asked for all the time; a clock may be set."""
 UNSETTLED_FOR = 10
 """Times the settle time that a single pass waits for files that do not hold still."""
 
@@ -50,6 +52,7 @@ class Loop:
         self._workers = Workers(settings.workers, settings.time_limit)
         self._pace = Pace(settings.polls_per_minute)
         self._scan_at = self._soonest_scan = 0.0
+        """When to scan, at the latest and at the earliest, in seconds of a clock that nobody sets."""
         self._nudged = False
 
     # ---- the two ways to go through the folders
@@ -57,27 +60,24 @@ class Loop:
     def once(self) -> int:
         """One pass over every spec that is there and due, those included that have yet to settle. The exit code
         for all of them; 75 while anything is unfinished."""
-        seen: set[int] = set()
-        patience = time.time() + UNSETTLED_FOR * self._settings.settle
+        passed: set[tuple[Folder, str]] = set()
+        patience = time.monotonic() + UNSETTLED_FOR * self._settings.settle
         self._scan()
         while not self._leaving():
             now = time.time()
-            for ticket in self._start(now, leaving_out=seen):
-                seen.add(id(ticket.entry))
-            left = [e for e in self._entries() if self._awaited(e, seen, now)]
-            if not self._workers.running and (not left or now > patience or self._pace.paused_until() > now):
+            for ticket in self._start(now, leaving_out=passed):
+                passed.add((ticket.folder, ticket.entry.name))
+            left = any(_awaited(e, now) for f, e in self._entries() if (f, e.name) not in passed)
+            cut_short = time.monotonic() > patience or now < self._pace.paused_until()
+            if not self._workers.running and (cut_short or not left):
                 break
-            self._wait(min(e.look_at for e in left) - now if left else 60.0)
+            self._wait(self._next(now))
             for told in self._hear():
                 if told.passed and told.passed.standing is Standing.UNSETTLED:
-                    seen.discard(id(told.tag.entry))
-            if time.time() >= self._scan_at and left:
+                    passed.discard((told.tag.folder, told.tag.entry.name))
+            if time.monotonic() >= self._scan_at:
                 self._scan(newcomers=False)
         return due.worst(*(folder.code() for folder in self.folders))
-
-    def _awaited(self, entry: Entry, seen: set[int], now: float) -> bool:
-        settles = entry.fresh or (entry.note is not None and entry.note.passed.standing is Standing.UNSETTLED)
-        return id(entry) not in seen and not entry.running and (settles or entry.look_at <= now)
 
     def forever(self) -> None:
         """Until `leaving`."""
@@ -85,11 +85,10 @@ class Loop:
         beat, spoke_at = watchdog_seconds(), time.monotonic()
         while not self._leaving():
             tell_systemd("WATCHDOG=1")
-            now = time.time()
-            if now >= self._scan_at or now < self._scan_at - self._settings.rescan:
+            if time.monotonic() >= self._scan_at:
                 self._scan()
                 spoke_at = self._heartbeat(spoke_at)
-            self._start(now)
+            self._start(now := time.time())
             self._wait(min(self._next(now), beat / 2 if beat else due.NEVER))
             for _ in self._hear():
                 pass
@@ -102,9 +101,9 @@ class Loop:
 
     # ---- steps
 
-    def _entries(self) -> Iterator[Entry]:
+    def _entries(self) -> Iterator[tuple[Folder, Entry]]:
         for folder in self.folders:
-            yield from folder.entries.values()
+            yield from ((folder, entry) for entry in folder.entries.values())
 
     def _scan(self, *, newcomers: bool = True) -> None:
         began = time.monotonic()
@@ -112,19 +111,19 @@ class Loop:
             self._nudges.follow()
         for folder in self.folders:
             folder.look(time.time(), newcomers=newcomers)
-        took = time.monotonic() - began
-        self._soonest_scan = time.time() + max(BETWEEN_SCANS, 10 * took)
-        self._scan_at = time.time() + max(self._settings.rescan, 10 * took)
+        ended = time.monotonic()
+        self._soonest_scan = ended + max(BETWEEN_SCANS, 10 * (ended - began))
+        self._scan_at = max(ended + self._settings.rescan, self._soonest_scan)
 
-    def _start(self, now: float, leaving_out: set[int] | frozenset[int] = frozenset()) -> list[Ticket]:
+    def _start(self, now: float, leaving_out: Container[tuple[Folder, str]] = ()) -> list[Ticket]:
         """Begin the passes that are due, as far as workers and pace allow."""
-        started = []
+        started: list[Ticket] = []
+        if self._workers.free <= 0 or now < self._pace.paused_until():
+            return started
         for folder, entry in self._ready(now):
-            if self._workers.free <= 0 or now < self._pace.paused_until():
+            if self._workers.free <= 0 or (self._pace.probing and self._workers.running):
                 break
-            if self._pace.probing and self._workers.running:
-                break
-            if id(entry) in leaving_out or entry.running:
+            if (folder, entry.name) in leaving_out:
                 continue
             if due.polls(entry.note) and not entry.fresh:
                 if now < self._pace.free_at():
@@ -158,20 +157,19 @@ class Loop:
 
     def _next(self, now: float) -> float:
         """Seconds until there is something to do, unless somebody says something first."""
-        at = min([self._scan_at, *(folder.next_look() for folder in self.folders)])
-        if self._nudged:
-            at = min(at, self._soonest_scan)
-        at = max(at, self._pace.paused_until())
-        if self._workers.free <= 0:
-            at = self._scan_at
-        return max(at - now, 0.0)
+        seconds = (self._soonest_scan if self._nudged else self._scan_at) - time.monotonic()
+        if self._workers.free > 0:
+            free_at = max(self._pace.free_at(), now + LEAST)
+            looks = (free_at if e.look_at <= now else e.look_at for _, e in self._entries() if not e.running)
+            seconds = min(seconds, max(min(looks, default=due.NEVER), self._pace.paused_until()) - now)
+        return max(seconds, 0.0)
 
     def _wait(self, seconds: float) -> None:
         others = [self._nudges.reader] if self._nudges else []
-        self._workers.wait(min(max(seconds, 0.0), 60.0), others)
+        self._workers.wait(min(seconds, LONGEST), others)
         if self._nudges and self._nudges.heard():
             self._nudged = True
-        if self._nudged and time.time() >= self._soonest_scan:
+        if self._nudged and time.monotonic() >= self._soonest_scan:
             self._nudged, self._scan_at = False, 0.0
 
     def _hear(self) -> Iterator[Told]:
@@ -204,6 +202,12 @@ class Loop:
         for folder in self.folders:
             folder.tell("heartbeat", counted(folder.counts()))
         return time.monotonic()
+
+
+def _awaited(entry: Entry, now: float) -> bool:
+    """Whether a single pass has to wait for this one: it is due, or has yet to hold still."""
+    unsettled = entry.note is not None and entry.note.passed.standing is Standing.UNSETTLED
+    return not entry.running and (entry.fresh or unsettled or entry.look_at <= now)
 
 
 def counted(counts: Counter[str]) -> str:

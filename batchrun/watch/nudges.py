@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
-from watchdog.observers import Observer
-from watchdog.observers.polling import PollingObserver
 
 POLL_SECONDS = 2.0
 
@@ -28,7 +26,7 @@ class Nudges(FileSystemEventHandler):
         self.reader, self._writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._observer: Any = None
         if kind != "none":
-            self._observer = PollingObserver(timeout=POLL_SECONDS) if kind == "polling" else Observer()
+            self._observer = _observer(kind)
             self._observer.start()
         self.follow()
 
@@ -74,3 +72,13 @@ class Nudges(FileSystemEventHandler):
             self._observer.join(1.0)
         os.close(self.reader)
         os.close(self._writer)
+
+
+def _observer(kind: str) -> Any:
+    if kind == "polling":
+        from watchdog.observers.polling import PollingObserver
+
+        return PollingObserver(timeout=POLL_SECONDS)
+    from watchdog.observers import Observer
+
+    return Observer()

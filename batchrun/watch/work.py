@@ -252,7 +252,7 @@ def _failed(order: Order, error: BatchrunError, job: str = "") -> Passed:
         job or order.job,
         lines=tuple(lines),
         summary=plain(str(error)),
-        troubled=standing is Standing.TROUBLE and isinstance(error, ApiError | ProviderError),
+        troubled=isinstance(error, ApiError | ProviderError) and not isinstance(error, BadRequest),
     )
 
 

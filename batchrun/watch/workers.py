@@ -19,15 +19,7 @@ from batchrun.units import format_duration
 from batchrun.watch.entry import main
 from batchrun.watch.orders import Order, Passed
 
-PRELOAD = (
-    "batchrun.watch.work",
-    # What a pass imports only when it needs it:
-    "batchrun.client.batches",
-    "batchrun.engine",
-    "batchrun.providers.anthropic",
-    "genai_prices",
-    "requests",
-)
+PRELOAD = "batchrun.watch.warm"
 LEAVING = 4.0
 """Seconds that workers get to leave by themselves: they give up whatever they do after 3.5 (interrupts)."""
 
@@ -60,7 +52,7 @@ class Workers:
         self.size, self._time_limit = size, time_limit
         self.running: list[Worker] = []
         self._context = get_context("forkserver")
-        self._context.set_forkserver_preload(list(PRELOAD))
+        self._context.set_forkserver_preload([PRELOAD])
 
     @property
     def free(self) -> int:
