@@ -8,7 +8,7 @@ from batchrun.watch.orders import Note, Settings, Standing
 
 CRASHES = 3
 """So often a job may take its process with it before its spec counts as broken."""
-SOON, OFTEN = 5.0, 300.0
+SOON, OFTEN = 2.0, 300.0
 """The first pause after trouble, and the longest."""
 RECHECK = 600.0
 """What waits for a person may be mended where no file shows it: a bill that was paid, a prompt that was written."""
@@ -34,11 +34,11 @@ def next_look(note: Note, settings: Settings) -> float:
         case Standing.WAITING:
             over = note.since + settings.data_wait
             return over if passed.due is None else min(over, max(passed.due, note.at + SOON))
-        case Standing.LOCKED | Standing.STOPPED | Standing.DUPLICATE:
+        case Standing.STOPPED:
             return note.at + SOON
         case Standing.RUNNING | Standing.NEEDS_PERSON if passed.due is not None and not note.tries:
             return due_with_spread(passed.due, note.at, job)
-        case Standing.RUNNING | Standing.TROUBLE | Standing.CRASHED:
+        case Standing.RUNNING | Standing.TROUBLE | Standing.CRASHED | Standing.LOCKED | Standing.DUPLICATE:
             return due_with_spread(note.at + pause(note.tries), note.at, job)
         case Standing.NEEDS_PERSON | Standing.BROKEN:
             return due_with_spread(note.at + RECHECK, note.at, job)
@@ -56,7 +56,7 @@ def polls(note: Note | None) -> bool:
 
 def fruitless(standing: Standing) -> bool:
     """Whether a pass came to nothing for no fault of the spec."""
-    return standing in (Standing.TROUBLE, Standing.CRASHED)
+    return standing in (Standing.TROUBLE, Standing.CRASHED, Standing.LOCKED, Standing.DUPLICATE)
 
 
 def given_up(note: Note) -> bool:

@@ -188,7 +188,11 @@ class Loop:
     def _settle(self, told: Told) -> Told:
         ticket: Ticket = told.tag
         now = time.time()
-        passed = told.passed or crashed(ticket.entry.job, told.how)
+        passed = told.passed or (
+            crashed(ticket.entry.job, told.how)
+            if told.how
+            else Passed(Standing.STOPPED, ExitCode.NOT_FINISHED, ticket.entry.job)
+        )
         if passed.troubled:
             self._pace.trouble(now, passed.due or 0.0)
         elif passed.standing in (Standing.DONE, Standing.RUNNING):

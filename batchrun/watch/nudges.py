@@ -5,6 +5,7 @@ A nudge is a byte in a pipe, so that one wait covers events, workers and signals
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 from contextlib import suppress
@@ -26,6 +27,8 @@ class Nudges(FileSystemEventHandler):
         self.reader, self._writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._observer: Any = None
         if kind != "none":
+            # What it has to say of threads that end is for nobody.
+            logging.getLogger("watchdog").setLevel(logging.CRITICAL)
             self._observer = _observer(kind)
             self._observer.start()
         self.follow()

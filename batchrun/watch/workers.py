@@ -37,8 +37,8 @@ class Worker:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a worker said: a line of progress, or (`over`) the end; then `passed` is None if it died, and `how`
-    says how."""
+    """What a worker said: a line of progress, or (`over`) the end; then `passed` is None if it died without a
+    word, and `how` says how: not at all, if we told it to leave."""
 
     tag: Any
     line: str = ""
@@ -51,6 +51,7 @@ class Workers:
     def __init__(self, size: int, time_limit: float) -> None:
         self.size, self._time_limit = size, time_limit
         self.running: list[Worker] = []
+        self._leaving = False
         self._context = get_context("forkserver")
         self._context.set_forkserver_preload([PRELOAD])
 
@@ -98,7 +99,9 @@ class Workers:
         worker.pipe.close()
         worker.process.close()
         how = f"ended with {code}"
-        if worker.killed:
+        if self._leaving:
+            how = ""
+        elif worker.killed:
             how = f"did nothing for {format_duration(self._time_limit)} and was stopped"
         elif code < 0:
             with suppress(ValueError):
@@ -107,6 +110,7 @@ class Workers:
 
     def leave(self) -> Iterator[Told]:
         """Tell all workers to leave; those that do not in time are ended, which costs nothing but time."""
+        self._leaving = True
         for worker in self.running:
             worker.process.terminate()
         deadline = time.monotonic() + LEAVING

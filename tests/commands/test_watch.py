@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import MakeSimulator
-from tests.workbench import Bench, Ran
-
-QUICK = ("--settle", "100ms", "--rescan", "200ms")
+from tests.watch.watching import QUICK, watching
+from tests.workbench import Bench
 
 
 @pytest.fixture
@@ -22,36 +18,6 @@ def bench(tmp_path: Path, make_simulator: MakeSimulator) -> Bench:
     bench.serve()
     bench.rows(3)
     return bench
-
-
-class Watch:
-    """A watcher that runs."""
-
-    def __init__(self, bench: Bench, process: subprocess.Popen[str]) -> None:
-        self._bench, self.process = bench, process
-
-    def until(self, happened: Callable[[], bool]) -> None:
-        self._bench.until(self.process, happened)
-
-    def leave(self, number: int = signal.SIGTERM) -> Ran:
-        self.process.send_signal(number)
-        return self._bench.finish(self.process, code=128 + number)
-
-
-@contextmanager
-def watching(bench: Bench, *args: str, **env: str) -> Iterator[Watch]:
-    watch = Watch(bench, bench.start("watch", ".", *QUICK, *args, **env))
-    try:
-        yield watch
-    finally:
-        if watch.process.poll() is None:
-            watch.leave()
-
-
-def put(bench: Bench, name: str, text: str) -> None:
-    """As a careful program puts a file: whole, by a rename."""
-    part = bench.write(f".{name}.tmp", text)
-    part.rename(bench.path(name))
 
 
 @pytest.mark.parametrize("how", ["--polling", "--no-events", "--json"])

@@ -1,0 +1,108 @@
+"""What people and editors put into a folder."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import orjson
+
+from tests.watch.watching import put, until_through, watching
+from tests.workbench import SPEC, Bench
+
+
+def spec(number: int) -> str:
+    """A job of its own."""
+    return orjson.dumps({**SPEC, "output": {"path": f"out/{number}.jsonl"}, "samples": number}).decode()
+
+
+def test_names_that_nobody_expects(bench: Bench) -> None:
+    names = ["-rf.yaml", "two\nlines.yaml", "\N{BAR CHART} 2026.yaml", " .yaml", "x" * 240 + ".yaml", "A.YAML", "$(touch pwned).yml"]  # fmt: skip
+    with watching(bench) as watch:
+        for number, name in enumerate(names, 1):
+            put(bench.path(name), spec(number))
+        not_text = bench.folder / os.fsdecode(b"\xff\xfe.yaml")
+        put(not_text, spec(50))
+        watch.until_there(*(f"done/{name}" for name in names))
+        watch.until_there(f"failed/{not_text.name}.error.txt")
+        left = watch.leave()
+    assert sorted(batch["requests"] for batch in bench.ledger()) == [3 * n for n in range(1, len(names) + 1)]
+    assert not bench.path("pwned").exists()
+    assert "error: the name of this file or of its folder is not UTF-8" in (
+        bench.path(f"failed/{not_text.name}.error.txt").read_text()
+    )
+    assert all(line.isprintable() for line in left.stderr.splitlines())
+
+
+def test_dates_play_no_part(bench: Bench) -> None:
+    for number, age in ((1, -3 * 10**9), (2, 10**9)):
+        path = bench.write(f"dated{number}.yaml", spec(number))
+        os.utime(path, (time.time() + age,) * 2)
+    until_through(bench)
+    assert len(bench.ledger()) == 2
+
+
+def test_what_is_no_spec_is_left_alone(bench: Bench, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere.yaml"
+    elsewhere.write_text(spec(9))
+    bench.path("link.yaml").symlink_to(elsewhere)
+    bench.path("dangling.yaml").symlink_to("nowhere.yaml")
+    os.mkfifo(bench.path("pipe.yaml"))
+    bench.path("folder.yaml").mkdir()
+    bench.write("empty.yaml", "")
+    for name in (".hidden.yaml", "saved.yaml~", "loading.yaml.part", "done/old.yaml", "sub/below.yaml"):
+        bench.write(name, spec(8))
+    before = sorted(bench.folder.iterdir())
+    ran = bench.run("watch", ".", "--once", "--settle", "100ms", code=65)
+    assert sorted(ran.stderr.splitlines()) == [
+        "dangling.yaml: error: left alone: a link that cannot be followed: No such file or directory",
+        "link.yaml: error: left alone: a link that leads out of the folder",
+        "pipe.yaml: error: left alone: not a regular file",
+    ]
+    assert sorted(p for p in bench.folder.iterdir() if p.name != ".batchrun") == before
+    assert bench.calls() == []
+
+
+def test_a_link_inside_the_folder(bench: Bench) -> None:
+    bench.write("specs/real.yaml", spec(1))
+    bench.path("labels.yaml").symlink_to("specs/real.yaml")
+    bench.run("watch", ".", "--once", "--in-place", "--settle", "100ms")
+    assert [batch["requests"] for batch in bench.ledger()] == [3]
+    assert bench.path("labels.yaml").is_symlink()
+
+
+def test_the_ways_in_which_editors_save(bench: Bench) -> None:
+    """In place: rename over, truncate and write, backup and new file. Each is one edit, and one more run."""
+    path = bench.write("labels.yaml", spec(1))
+    out = [bench.path(f"out/{n}.jsonl") for n in range(6)]
+    with watching(bench, "--in-place") as watch:
+        watch.until(out[1].exists)
+        put(path, spec(2))
+        watch.until(out[2].exists)
+        path.write_text(spec(3))
+        watch.until(out[3].exists)
+        path.rename(bench.path("labels.yaml~"))
+        path.write_text(spec(4))
+        watch.until(out[4].exists)
+        with path.open("w") as slow:  # half of it is there for longer than a scan takes
+            slow.write(spec(5)[:40])
+            slow.flush()
+            os.utime(path)
+            slow.write(spec(5)[40:])
+        watch.until(out[5].exists)
+    # One more sample a row each time; what was asked before is not asked again.
+    assert [batch["requests"] for batch in bench.ledger()] == [3] * 5
+    assert not bench.path("labels.yaml.error.txt").exists()
+
+
+def test_a_spec_that_is_edited_while_it_runs_stays(bench: Bench) -> None:
+    bench.serve(seconds=1.0)
+    path = bench.write("labels.yaml", spec(1))
+    with watching(bench) as watch:
+        watch.until(lambda: len(bench.ledger()) == 1)
+        put(path, spec(2))
+        watch.until_there("done/labels.yaml")
+    assert bench.path("done/labels.yaml").read_text() == spec(2)
+    assert [batch["requests"] for batch in bench.ledger()] == [3, 3]
+    assert len(bench.records("out/2.jsonl")) == 6

@@ -1,0 +1,82 @@
+"""The same content again, edited content, and jobs that want the same name."""
+
+from __future__ import annotations
+
+import os
+
+from tests.watch.watching import put, watching
+from tests.workbench import Bench
+
+
+def test_the_same_content_under_another_name_is_paid_for_once(bench: Bench) -> None:
+    text = bench.job("labels.yaml").read_text()
+    with watching(bench) as watch:
+        watch.until_there("done/labels.yaml")
+        os.utime(put(bench.path("again.yaml"), text), (10**9, 10**9))
+        watch.until_there("done/again.yaml")
+        put(bench.path("labels.yaml"), text)
+        watch.until_there("done/labels-2.yaml")
+        left = watch.leave()
+    words = "labels: nothing to do; 3 of 3 rows succeeded, $0.000033; out/answers.jsonl is up to date"
+    assert f"{words} (moved to done/again.yaml)\n{words} (moved to done/labels-2.yaml)\n" in left.stderr
+    assert len(bench.ledger()) == 1
+
+
+def test_what_changed_in_the_data_or_the_spec_is_all_that_is_asked(bench: Bench) -> None:
+    text = bench.job("labels.yaml").read_text()
+    with watching(bench) as watch:
+        watch.until_there("done/labels.yaml")
+        bench.rows(5)
+        put(bench.path("labels.yaml"), text)
+        watch.until_there("done/labels-2.yaml")
+        assert len(bench.records()) == 5
+        put(bench.path("copy.yaml"), text)
+        watch.until_there("done/copy.yaml")
+        bench.job("copy.yaml", samples=2)  # goes on as the job that the copy was
+        watch.until_there("done/copy-2.yaml")
+    assert [batch["requests"] for batch in bench.ledger()] == [3, 2, 5]
+    assert len(bench.records()) == 10
+
+
+def test_two_of_the_same_at_once_are_one_job(bench: Bench) -> None:
+    text = bench.job("a.yaml").read_text()
+    bench.write("b.yaml", text)
+    with watching(bench) as watch:
+        watch.until_there("done/a.yaml", "done/b.yaml")
+    assert len(bench.ledger()) == 1
+
+
+def test_jobs_that_ask_the_same_one_after_the_other_are_jobs_of_their_own(bench: Bench) -> None:
+    """A spec that was put away is not one that was renamed."""
+    bench.job("monday.yaml", output={"path": "out/monday.jsonl"})
+    with watching(bench) as watch:
+        watch.until_there("done/monday.yaml")
+        bench.job("tuesday.yaml", output={"path": "out/tuesday.jsonl"})
+        watch.until_there("done/tuesday.yaml")
+    assert len(bench.records("out/monday.jsonl")) == len(bench.records("out/tuesday.jsonl")) == 3
+
+
+def test_two_specs_that_want_one_name(bench: Bench) -> None:
+    bench.serve(seconds=3600)
+    bench.job("a.yaml", name="labels")
+    with watching(bench) as watch:
+        watch.until(lambda: len(bench.ledger()) == 1)
+        bench.job("b.yaml", name="labels", output={"path": "out/b.jsonl"})
+        watch.until_there("failed/b.yaml.error.txt")
+    assert bench.path("failed/b.yaml.error.txt").read_text() == (
+        "error: b.yaml and a.yaml both call their job 'labels'\nhint: give one of them another name: key\n"
+    )
+    assert bench.path("a.yaml").exists()
+    assert len(bench.ledger()) == 1
+
+
+def test_nothing_is_overwritten(bench: Bench) -> None:
+    bench.write("done/labels.yaml", "somebody's\n")
+    bench.write("failed/broken.yaml.error.txt", "somebody's\n")
+    bench.job("labels.yaml")
+    bench.write("broken.yaml", "version: 2\n")
+    with watching(bench) as watch:
+        watch.until_there("done/labels-2.yaml", "failed/broken-2.yaml.error.txt")
+    assert bench.path("done/labels.yaml").read_text() == "somebody's\n"
+    assert bench.path("failed/broken.yaml.error.txt").read_text() == "somebody's\n"
+    assert bench.path("failed/broken-2.yaml").read_text() == "version: 2\n"
