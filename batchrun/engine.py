@@ -161,6 +161,10 @@ class Engine:
         with harmless():
             self._observer.event(event, before, self.state)
 
+    def now(self) -> float:
+        """Seconds since the epoch, by the clock of this run."""
+        return self._clock()
+
     @property
     def provider(self) -> Provider:
         if self._provider is None:

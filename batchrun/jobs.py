@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from batchrun import lifecycle, verdicts
+from batchrun import lifecycle, notices, verdicts
 from batchrun.clockwork import REAL, Clockwork
 from batchrun.config.bounds import bounded
 from batchrun.config.layers import from_environment, resolve
@@ -22,6 +22,7 @@ from batchrun.depfile import Depfile
 from batchrun.depfile import write as write_depfile
 from batchrun.errors import (
     ApiError,
+    BatchrunError,
     CannotCreate,
     ConfigError,
     DataError,
@@ -32,6 +33,7 @@ from batchrun.errors import (
 )
 from batchrun.events import Event
 from batchrun.guards import SANDBOX_ORIGIN, Consent, allow_first_spend, check_identity, guard_output
+from batchrun.hooks import record
 from batchrun.model import REHEARSAL, Job, Timing
 from batchrun.policy import Policy, policy_of
 from batchrun.prepare import unchanged, untouched
@@ -107,6 +109,8 @@ class Target:
     environ: Mapping[str, str] | None = None
     clockwork: Clockwork = REAL
     config: Config | None = None
+    watched: bool = False
+    """Whether its spec was dropped into a watched folder."""
 
     @property
     def surroundings(self) -> Mapping[str, str]:
@@ -124,6 +128,13 @@ class Target:
     def roots(self, roots: Sequence[Path]) -> tuple[Path, ...]:
         """`roots` and those of the configuration."""
         return tuple(dict.fromkeys((*roots, *(self.config.roots if self.config else ()))))
+
+    def load(self, spec: Path, roots: Sequence[Path] = (), *, name: str = "") -> Loaded:
+        """The spec as the operator lets it be. Raises SpecError, MissingInput."""
+        from batchrun.spec import load
+
+        hooks = self.settings.spec_hooks(watched=self.watched)
+        return load(spec, name=name, roots=self.roots(roots), hooks=hooks)
 
     def job(self, job: Job) -> Job:
         """`job` as it is run there, within the operator's bounds. A rehearsal hurries, and its invented answers get a file of their own
@@ -162,8 +173,6 @@ def run_job(
 
     `config` is what `load_config` finds; without it, no batchrun.toml is read.
     """
-    from batchrun.spec import load
-
     path, target = Path(spec), Target(sandbox, environ, clockwork, config)
     roots = target.roots(roots)
 
@@ -178,7 +187,7 @@ def run_job(
                 write_depfile(depfile, spec=path, output=done.output, expansion=last, roots=roots)
             return done
         return advance(
-            load(path, roots=roots),
+            target.load(path, roots),
             target,
             wait=wait,
             consent=consent,
@@ -224,10 +233,12 @@ def advance(
     observer: Observer | None = None,
     shield: Shield = nullcontext,
     expanded: Expanded | None = None,
+    expecting: tuple[type[BatchrunError], ...] = (),
 ) -> Outcome:
     """`run_job` for a spec that is read. A `patient` run asks of each batch only when it is due. `expanded`
-    hears what the rows came to, and which files they name, before anything is sent."""
-    with at_work(loaded, target=target, observer=observer, shield=shield) as engine:
+    hears what the rows came to, and which files they name, before anything is sent. Errors of the kinds it is
+    `expecting` are raised, but no hook is told of them."""
+    with at_work(loaded, target=target, observer=observer, shield=shield, expecting=expecting) as engine:
         before, media = engine.state.collected, set[str]()
         try:
             engine.overwrite = overwrite
@@ -254,10 +265,8 @@ def look(
     spec: Path, *, sandbox: bool = False, roots: Sequence[Path] = (), config: Config | None = None
 ) -> Outcome:
     """How the job of `spec` stands by its saved state. Takes no lock, asks nobody."""
-    from batchrun.spec import load
-
     target = Target(sandbox, config=config)
-    job = target.job(load(spec, roots=target.roots(roots)).job)
+    job = target.job(target.load(spec, roots).job)
     state = Store(job.root, job.name, sandbox=sandbox).load()
     return standing(job, state or RunState(job.name, job.spec.name, "anthropic", target.origin))
 
@@ -286,20 +295,23 @@ def opened(
     shield: Shield = nullcontext,
 ) -> Iterator[Engine]:
     """The job's engine, under the job's lock. Raises SpecError before the lock is touched."""
-    from batchrun.spec import load
-
-    with at_work(
-        load(spec, roots=target.roots(roots)), target=target, observer=observer, shield=shield
-    ) as engine:
+    with at_work(target.load(spec, roots), target=target, observer=observer, shield=shield) as engine:
         yield engine
 
 
 @contextmanager
 def at_work(
-    loaded: Loaded, *, target: Target, observer: Observer | None = None, shield: Shield = nullcontext
+    loaded: Loaded,
+    *,
+    target: Target,
+    observer: Observer | None = None,
+    shield: Shield = nullcontext,
+    expecting: tuple[type[BatchrunError], ...] = (),
 ) -> Iterator[Engine]:
-    """The same for a spec that is read."""
+    """The same for a spec that is read. Hooks are called for what comes of it, but for errors that the caller
+    is `expecting`."""
     from batchrun.engine import Engine, harmless
+    from batchrun.telling import Teller
 
     job, observer = target.job(loaded.job), observer or Silent()
     store = Store(job.root, job.name, sandbox=target.sandbox)
@@ -318,7 +330,9 @@ def at_work(
             shield=shield,
         )
         check_identity(engine, target.origin, target.settings.origin("base_url") or "the default")
-        yield engine
+        teller = Teller(engine, observer, target.settings, target.surroundings, target.sandbox)
+        with teller.telling(expecting):
+            yield engine
 
 
 def finished(spec: Path, *, sandbox: bool = False, roots: Sequence[Path] = ()) -> Outcome | None:
@@ -336,8 +350,20 @@ def finished(spec: Path, *, sandbox: bool = False, roots: Sequence[Path] = ()) -
             if not untouched(state.expansion, root, tuple(roots), spec):
                 return None
             code = ExitCode.OK if state.collected.all_succeeded else ExitCode.ROWS_FAILED
-            return Outcome(state.job, Verdict.DONE, code, output, state, Policy(Timing()), changed=False)
+            policy = Policy(Timing())
+            if _untold(Store(root, state.job, sandbox=sandbox), state, policy):
+                return None
+            return Outcome(state.job, Verdict.DONE, code, output, state, policy, changed=False)
     return None
+
+
+def _untold(store: Store, state: RunState, policy: Policy) -> bool:
+    """Whether hooks have still to hear of how the job ended, as when a run died before it told them."""
+    last = record.load(store.hooks_file)
+    if last is None:
+        return False
+    happening = notices.of_state(state, policy)
+    return happening is None or last.happening != happening.id or bool(last.pending)
 
 
 def _states_of(spec: Path, root: Path, *, sandbox: bool) -> Iterator[RunState]:

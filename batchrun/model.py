@@ -156,6 +156,7 @@ class Job:
     limits: Limits = field(default_factory=Limits)
     max_attempts: int = 3
     timing: Timing = field(default_factory=Timing)
+    on: Mapping[Moment, tuple[Hook, ...]] = field(default_factory=dict)
     files: tuple[FileFact, ...] = ()
     """The spec and every `$file` as they were read, absolute: what a change of the spec can be seen by."""
 

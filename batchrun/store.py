@@ -5,6 +5,7 @@
                     rows/          the expansion: one line a row, with its keys
                     shards/        immutable request lines; NNNN.sent: that shard was, or may have been, sent
                     results/       immutable result lines, proven complete
+                    hooks.json     what hooks were told of (`telling`)
                     log.jsonl      for people; never read back for decisions
 
 Sandbox runs have a folder of their own, `.batchrun/@sandbox/`, so that no invented answer is ever taken
@@ -90,6 +91,7 @@ class Store:
         above = (root / FOLDER, root / FOLDER / SANDBOX) if sandbox else (root / FOLDER,)
         self._folders = (*above, self.folder, *self._parts)
         self.state_file = self.folder / "state.json"
+        self.hooks_file = self.folder / "hooks.json"
         self._lock_file = self.folder / "lock"
         self._locked: os.stat_result | None = None
 

@@ -101,8 +101,8 @@ def endpoint(
         bearer=bearer,
         workspace_id=workspace,
         extra=_extra(headers or {}),
-        proxies=_proxies(base, environ),
-        verify=_certificates(environ),
+        proxies=proxies(base, environ),
+        verify=certificates(environ),
     )
 
 
@@ -179,8 +179,8 @@ def _extra(headers: Mapping[str, str]) -> dict[str, str]:
     return extra
 
 
-def _proxies(base: str, environ: Mapping[str, str]) -> dict[str, str]:
-    """HTTPS_PROXY for https bases, but for loopback and the hosts of NO_PROXY."""
+def proxies(base: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """HTTPS_PROXY for https bases, but for loopback and the hosts of NO_PROXY. Raises ConfigError."""
     parts, host = _split(base)
     proxy = environ.get("https_proxy") or environ.get("HTTPS_PROXY")
     if not proxy or parts.scheme != "https" or _loopback(host):
@@ -201,7 +201,8 @@ def _exempt(host: str, no_proxy: str) -> bool:
     )
 
 
-def _certificates(environ: Mapping[str, str]) -> bool | str:
+def certificates(environ: Mapping[str, str]) -> bool | str:
+    """The file of trusted certificates, or True for the usual ones. Raises ConfigError."""
     for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
         if path := environ.get(name):
             if not Path(path).exists():

@@ -32,11 +32,10 @@ def command(
     from batchrun import jobs
     from batchrun.planning import plan
     from batchrun.render import jsonout, text
-    from batchrun.spec import load
     from batchrun.store import Store
 
-    loaded = load(spec, roots=roots)
     target = jobs.Target(sandbox, config=config)
+    loaded = target.load(spec, roots)
     job = target.job(loaded.job)
     store = Store(job.root, job.name, sandbox=sandbox)
     warnings = ["; ".join(filter(None, (f"{p.where}: {p.message}", p.hint))) for p in loaded.warnings]

@@ -6,13 +6,14 @@ import click
 
 
 @click.command()
-@click.argument("name", type=click.Choice(["job", "config", "state", "result"]), default="job")
+@click.argument("name", type=click.Choice(["job", "config", "event", "state", "result"]), default="job")
 def command(name: str) -> None:
-    """Print the JSON Schema of a spec, of batchrun.toml, of state.json, or of an output record.
+    """Print the JSON Schema of a spec, of batchrun.toml, of what hooks get, of state.json, or of an output record.
 
     \b
     batchrun schema job > job.schema.json
     batchrun schema config
+    batchrun schema event
     batchrun schema state
     batchrun schema result
 

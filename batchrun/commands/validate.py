@@ -38,9 +38,8 @@ def command(spec: Path, roots: tuple[Path, ...], config: Config, spec_only: bool
     batchrun validate labels.yaml          65: wrong, 66: something is missing
     batchrun validate labels.yaml --json   for editors and scripts
     """
-    del config  # only its roots matter here
     try:
-        found = validate(spec, roots=roots, spec_only=spec_only)
+        found = validate(spec, roots=roots, spec_only=spec_only, config=config)
     except BatchrunError as error:
         if as_json:
             click.echo(
@@ -60,12 +59,14 @@ def command(spec: Path, roots: tuple[Path, ...], config: Config, spec_only: bool
         click.echo(_line(spec, found))
 
 
-def validate(spec: Path, *, roots: Sequence[Path] = (), spec_only: bool = False) -> Validated:
+def validate(
+    spec: Path, *, roots: Sequence[Path] = (), spec_only: bool = False, config: Config | None = None
+) -> Validated:
     """Load the spec and, unless told not to, make every row's request. Raises what is wrong with them."""
+    from batchrun.jobs import Target
     from batchrun.outputs.writers import check_installed
-    from batchrun.spec import load
 
-    loaded = load(spec, roots=roots)
+    loaded = Target(config=config).load(spec, roots)
     check_installed(loaded.job.output)
     return Validated(loaded.job, None if spec_only else check_rows(loaded.job), loaded.warnings)
 

@@ -268,6 +268,12 @@ def url_fault(url: str, *, query: bool = False) -> str:
     return ""
 
 
+def origin_of(url: str) -> str:
+    """`https://host:port` of an address: what can be shown of it."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{re.split('[/?]', rest)[0]}"
+
+
 def _path(text: str, folder: Path, environ: Mapping[str, str]) -> Path:
     for sign, name in (("~/", "HOME"), ("$CREDENTIALS_DIRECTORY/", "CREDENTIALS_DIRECTORY")):
         if text.startswith(sign) and (stands_for := environ.get(name)):

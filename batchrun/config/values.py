@@ -72,6 +72,14 @@ KEYS = (
 )
 
 
+class SpecHooks(Enum):
+    """Which specs may have hooks of their own."""
+
+    ANY = "any"
+    OWN = "own"  # that nobody else can have written
+    NONE = "none"
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """What is in force. Fields are named as the keys, with '_' for '.'; durations are seconds.
@@ -104,6 +112,12 @@ class Config:
     def origin(self, name: str) -> str:
         """Where the key of that name was set; empty for a default."""
         return self.origins.get(name, "")
+
+    def spec_hooks(self, *, watched: bool) -> SpecHooks:
+        """The rule for specs; `watched`: for those that were dropped into a watched folder."""
+        if self.allow_commands:
+            return SpecHooks.ANY
+        return SpecHooks.NONE if watched else SpecHooks.OWN
 
     def hooks(self, moment: Moment) -> tuple[Hook, ...]:
         found: tuple[Hook, ...] = getattr(self, f"on_{moment.value}")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from batchrun.config.layers import origin_of
 from batchrun.config.values import KEYS, Config, Key, Kind, Value
 from batchrun.model import Hook
 from batchrun.render.lines import WIDTH, joined
@@ -65,12 +65,6 @@ def _shown(hook: Hook) -> str:
     if hook.run:
         return f"run {shlex.join(hook.run)}"
     return f"post {origin_of(hook.post)}/…"
-
-
-def origin_of(url: str) -> str:
-    """`https://host:port` of an address."""
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{re.split('[/?]', rest)[0]}"
 
 
 def _json(value: Value) -> Any:

@@ -231,6 +231,8 @@ def _about_value(error: Any) -> tuple[str, str]:
             return f"must be at most {limit:,}, not {shown(value)}", ""
         case "minLength" | "minItems" | "minProperties":
             return "must not be empty", ""
+        case "maxProperties":
+            return f"must hold one of {', '.join(value)}, not {len(value)} of them", ""
         case "maxLength":
             return f"must be at most {limit} characters long, not {len(value)}", ""
         case "maxItems":

@@ -16,16 +16,19 @@ from pathlib import Path
 from typing import Any
 
 from batchrun import params, units
+from batchrun.config.values import SpecHooks
 from batchrun.errors import DataError, MissingInput, Problem, SpecError
 from batchrun.files import read_whole
 from batchrun.jail import open_regular
 from batchrun.model import (
     FileFact,
+    Hook,
     InputFormat,
     InputSpec,
     Job,
     Json,
     Limits,
+    Moment,
     Node,
     OutputFormat,
     OutputSpec,
@@ -36,12 +39,13 @@ from batchrun.outputs.columns import check as check_columns
 from batchrun.params import DYNAMIC
 from batchrun.spec.complaints import Complaints, validator_for
 from batchrun.spec.faults import Steps
+from batchrun.spec.hooks import read_hooks
 from batchrun.spec.paths import check_input_paths, check_output_path
 from batchrun.spec.tree import RequestTree, known_values
 from batchrun.spec.yamldoc import Document, read
 from batchrun.spec.yamltext import MAX_BYTES
 
-_SCHEMAS = ("job", "config", "state", "result")
+_SCHEMAS = ("job", "config", "event", "state", "result")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _API_VERSION = "2023-06-01"
 _MAX_BATCH_BYTES = 240_000_000
@@ -63,11 +67,18 @@ class Loaded:
     warnings: tuple[Problem, ...] = ()
 
 
-def load(path: Path, *, name: str = "", roots: Sequence[Path] = (), today: date | None = None) -> Loaded:
+def load(
+    path: Path,
+    *,
+    name: str = "",
+    roots: Sequence[Path] = (),
+    today: date | None = None,
+    hooks: SpecHooks = SpecHooks.OWN,
+) -> Loaded:
     """Read the spec at `path`. Paths in it are seen from its folder and stay there, or below `roots`.
 
     `name` is the job's where the spec names none: default the file's stem. `today` decides which models have
-    retired. Raises SpecError with every problem in file order, and
+    retired, `hooks` whether it may have any. Raises SpecError with every problem in file order, and
     MissingInput when there is no spec.
     """
     _check_name(path)
@@ -75,13 +86,13 @@ def load(path: Path, *, name: str = "", roots: Sequence[Path] = (), today: date 
     document = read(data, str(path))
     Complaints(job_validator(), document.faults).check(document.value)
     loader = _Loader(path, document, fact, tuple(roots), today or datetime.now(UTC).date())
-    job = loader.job(name or path.stem)
+    job = replace(loader.job(name or path.stem), on=loader.hooks(hooks))
     document.faults.raise_errors()
     return Loaded(job, document.faults.problems(document.faults.warnings))
 
 
 def schema_text(name: str) -> str:
-    """The JSON Schema 'job', 'config', 'state' or 'result', as it stands in the file: installed, or in a checkout."""
+    """The JSON Schema 'job', 'config', 'event', 'state' or 'result', as it stands in the file: installed, or in a checkout."""
     if name not in _SCHEMAS:
         raise ValueError(f"no schema named {name!r}: {', '.join(_SCHEMAS)}")
     here = Path(__file__).parent.parent
@@ -156,6 +167,9 @@ class _Loader:
             timing=self._timing(),
             files=(self._fact, *self._tree.facts),
         )
+
+    def hooks(self, rule: SpecHooks) -> dict[Moment, tuple[Hook, ...]]:
+        return read_hooks(self._mapping("on"), self._spec, self._faults, rule)
 
     # ---- values ----
 

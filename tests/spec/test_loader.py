@@ -273,7 +273,7 @@ def test_every_key_of_the_schema_is_described() -> None:
 
 
 def test_unknown_schemas() -> None:
-    with pytest.raises(ValueError, match="no schema named 'jobs': job, config, state, result"):
+    with pytest.raises(ValueError, match="no schema named 'jobs': job, config, event, state, result"):
         schema_text("jobs")
 
 
