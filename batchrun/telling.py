@@ -26,11 +26,13 @@ from batchrun.hooks import Message, record
 from batchrun.hooks.record import Record
 from batchrun.model import Hook, Job, Moment
 from batchrun.notices import Happening, Notice
+from batchrun.report import StatusReport
 from batchrun.safetext import plain
 from batchrun.status import command_for, status_report
 
 if TYPE_CHECKING:
     from batchrun.engine import Engine, Observer
+    from batchrun.jobs import Target
 
 _HIDDEN = (*SECRETS, "BATCHRUN_KEY_FILE", "BATCHRUN_HOOKS_SECRET_FILE", "CREDENTIALS_DIRECTORY")
 
@@ -139,27 +141,16 @@ class Teller:
         for name, tries in list(pending.items()):
             pending[name] = tries + 1
             self._save(replace(last, pending=dict(pending)))  # first: should this one take us down with it
-            fault = self._fault(wanted[name], message)
+            fault = _reach(wanted[name], message, self.config, self.environ)
             given_up = bool(fault) and tries + 1 >= self.config.hooks_tries
             if not fault or given_up:
                 del pending[name]
             self._log(wanted[name], happening, fault)
             if fault:
-                self._warn(wanted[name], happening, fault, given_up)
+                again = "it is not called again" if given_up else "the next run calls it again"
+                with _harmless():
+                    self.observer.warning(_warning(wanted[name], happening, f"{fault}; {again}"))
         self._save(replace(last, pending=pending))
-
-    def _fault(self, hook: Hook, message: Message) -> str:
-        config, environ = self.config, dict(self.environ)
-        if not config.hooks_keep_key:
-            for name in _HIDDEN:
-                environ.pop(name, None)
-        secret = ""
-        if hook.post and hook.operators and config.hooks_secret_file is not None:
-            try:
-                secret = secret_of(config.hooks_secret_file, "hooks.secret_file", self.environ)
-            except ConfigError as error:
-                return f"{config.hooks_secret_file}: {error}"
-        return hooks.call(hook, message, environ, timeout=config.hooks_timeout, secret=secret)
 
     def _save(self, value: Record) -> None:
         record.save(self._path, value)
@@ -172,11 +163,40 @@ class Teller:
         }
         self.engine.store.log(_text(self.engine.now()), "HookFailed" if fault else "HookCalled", facts)
 
-    def _warn(self, hook: Hook, happening: Happening, fault: str, given_up: bool) -> None:
-        again = "it is not called again" if given_up else "the next run calls it again"
-        message = f"the hook {_shown(hook)}: {fault}; {again}"
-        with _harmless():
-            self.observer.warning(Problem(message, hook.where, field=f"on.{happening.moment.value}"))
+
+def tell_of_spec(spec: Path, job: str, error: BatchrunError, target: Target, *, now: float) -> list[Problem]:
+    """Tell the operator's hooks, once, of a spec that is wrong, so that there is no job to tell of; the warnings
+    that came of it. For who sees each spec once: a person who runs one is told anyway."""
+    happening, warnings = notices.of_error(error), list[Problem]()
+    if happening is None:
+        return []
+    report = StatusReport(job, "not started", "", sandbox=target.sandbox)
+    told = notices.notice(happening, report, at=_text(now), spec=str(spec.absolute()), error=error)
+    with _harmless():
+        for hook in target.settings.hooks(happening.moment):
+            if fault := _reach(hook, _message(told), target.settings, target.surroundings):
+                warnings.append(_warning(hook, happening, f"{fault}; it is not called again"))
+    return warnings
+
+
+def _reach(hook: Hook, message: Message, config: Config, environ: Mapping[str, str]) -> str:
+    """Call the hook with what it may know of us; what went wrong, or ""."""
+    shown = dict(environ)
+    if not config.hooks_keep_key:
+        for name in _HIDDEN:
+            shown.pop(name, None)
+    secret = ""
+    if hook.post and hook.operators and config.hooks_secret_file is not None:
+        try:
+            secret = secret_of(config.hooks_secret_file, "hooks.secret_file", environ)
+        except ConfigError as error:
+            return f"{config.hooks_secret_file}: {error}"
+    return hooks.call(hook, message, shown, timeout=config.hooks_timeout, secret=secret)
+
+
+def _warning(hook: Hook, happening: Happening, fault: str) -> Problem:
+    message = f"the hook {_shown(hook)}: {fault}"
+    return Problem(message, hook.where, field=f"on.{happening.moment.value}")
 
 
 def _message(notice: Notice) -> Message:

@@ -78,7 +78,7 @@ def for_folder(settings: Settings, folder: Path, watched: Sequence[Path] = ()) -
 
     config = load_config(folder, watched=watched)
     roots = tuple(dict.fromkeys((*settings.roots, *config.roots)))
-    return replace(settings, roots=roots, config=config)
+    return replace(settings, roots=roots, config=config, watched=folder in watched)
 
 
 # ---- news --------------------------------------------------------------------------------------

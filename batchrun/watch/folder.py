@@ -161,6 +161,7 @@ class Folder:
             sandbox=settings.sandbox,
             roots=settings.roots,
             config=settings.config,
+            watched=settings.watched,
             yes=settings.yes,
             settle=settings.settle,
             still=tuple(filter(_unchanged, still)),

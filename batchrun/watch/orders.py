@@ -40,6 +40,8 @@ class Order:
     sandbox: bool = False
     roots: tuple[Path, ...] = ()
     config: Config | None = None
+    watched: bool = False
+    """Whether the spec was dropped here, and nobody named it."""
     yes: bool = False
     """A first spend is allowed although the spec sets no budget."""
     settle: float = 2.0
@@ -125,6 +127,8 @@ class Settings:
     sandbox: bool = False
     roots: tuple[Path, ...] = ()
     config: Config | None = None
+    watched: bool = False
+    """Whether specs are dropped here by others."""
     yes: bool = False
     events: str = "native"
     """What nudges between two scans: native, polling or none."""

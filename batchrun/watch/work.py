@@ -48,10 +48,10 @@ from batchrun.providers.base import ProviderError
 from batchrun.render.problems import problem_lines
 from batchrun.render.progress import line_of, only_counts
 from batchrun.safetext import plain
-from batchrun.spec import load
 from batchrun.spec.loader import Loaded
 from batchrun.state import RunState
 from batchrun.store import Store
+from batchrun.telling import tell_of_spec
 from batchrun.units import format_size, format_usd
 from batchrun.verdicts import Verdict
 from batchrun.watch.orders import Order, Passed, Seen, Standing
@@ -92,22 +92,25 @@ def do(order: Order, tell: Tell) -> Passed:
 
 def _advance(order: Order, eye: _Eye, shield: Shield) -> Passed:
     try:
-        loaded = load(order.spec, name=order.job, roots=order.roots)
+        target = Target(order.sandbox, config=order.config, watched=order.watched)
+        loaded = target.load(order.spec, order.roots, name=order.job)
     except MissingInput:
         return Passed(Standing.GONE, ExitCode.NO_INPUT, order.job)
     except Interrupted:
         raise
     except BatchrunError as error:
+        for warning in tell_of_spec(order.spec, order.job, error, target, now=time.time()):
+            eye.warning(warning)
         return _failed(order, error)
-    return _Job(order, loaded, eye, shield).passed()
+    return _Job(order, loaded, target, eye, shield).passed()
 
 
 class _Job:
     """A job whose spec is right."""
 
-    def __init__(self, order: Order, loaded: Loaded, eye: _Eye, shield: Shield) -> None:
+    def __init__(self, order: Order, loaded: Loaded, target: Target, eye: _Eye, shield: Shield) -> None:
         self._order, self._eye, self._shield = order, eye, shield
-        self._target = Target(order.sandbox, config=order.config)
+        self._target = target
         self._loaded = loaded
 
     def passed(self) -> Passed:
@@ -158,6 +161,8 @@ class _Job:
             consent=lambda _: yes,
             observer=self._eye,
             shield=self._shield,
+            # Data that is not there may still arrive.
+            expecting=(MissingInput,) if self._order.patience else (),
         )
 
     def _state(self) -> RunState | None:
@@ -332,4 +337,6 @@ class _Eye:
         """A pass does not wait."""
 
     def warning(self, problem: Problem) -> None:
-        """Told each time the spec is read: that would be at every pass."""
+        """Of a hook that failed. What may not be meant so in the spec would be told at every pass."""
+        if problem.field.startswith("on."):
+            self._tell(plain(f"warning: {problem.message}", 500))
