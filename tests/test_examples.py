@@ -29,6 +29,7 @@ LICENCES = {
     "classify": "public domain",
     "conversations": "Apache License 2.0",
     "images": "CC0",
+    "deploy": "None of its own",
     "make": "see `../classify`",
     "requests": "public domain",
 }
@@ -76,7 +77,7 @@ def records(run: Run, path: str) -> list[dict[str, Json]]:
 
 def test_the_list_is_complete() -> None:
     assert sorted(path.parent.name for path in EXAMPLES.glob("*/batch.yaml")) == list(JOBS)
-    assert sorted([*JOBS, "make"]) == FOLDERS
+    assert sorted([*JOBS, "deploy", "make"]) == FOLDERS
 
 
 @pytest.mark.parametrize("name", JOBS)
@@ -130,15 +131,6 @@ def test_make_counts_every_row(runs: dict[str, Run]) -> None:
     lines = (run.folder / "make/counts.sandbox.txt").read_text().splitlines()
     assert sum(int(line.split()[0]) for line in lines) == JOBS["classify"]
     assert {line.split()[1] for line in lines} == set(LABELS)
-
-
-def test_the_crontab_is_one_command() -> None:
-    lines = (EXAMPLES / "make/crontab").read_text().splitlines()
-    (line,) = (line for line in lines if not line.startswith("#"))
-    schedule, command = line.split(" ", 5)[:5], line.split(" ", 5)[5]
-    assert schedule == ["*/10", "*", "*", "*", "*"]
-    assert "%" not in command  # cron makes a line end of it
-    assert subprocess.run(["sh", "-n", "-c", command], capture_output=True, text=True).stderr == ""
 
 
 def test_the_table_is_a_hard_one() -> None:
