@@ -4,8 +4,10 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 
 TRIALS ?= build/trials.jsonl
+SECONDS ?= 60
+SEED   ?= 1
 
-.PHONY: help demo test crash bench lint types format wheel clean
+.PHONY: help demo test crash fuzz bench lint types format wheel clean
 
 help: ## what there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,6 +23,9 @@ bench: $(VENV)/.installed-dev ## every stage beside its floor and beside plain s
 
 crash: $(VENV)/.installed-dev ## the three promises under every fault; about half an hour
 	$(BIN)/python -m pytest -n 2 -m campaign --trials $(TRIALS)
+
+fuzz: $(VENV)/.installed-dev ## every reader on random input: make fuzz SECONDS=600 SEED=7
+	$(BIN)/python -m tests.fuzz $(SECONDS) $(SEED)
 
 lint: $(VENV)/.installed-dev ## style
 	$(BIN)/ruff check .
