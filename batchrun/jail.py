@@ -43,12 +43,13 @@ def confine(text: str, *, root: Path, roots: Sequence[Path] = ()) -> Path:
     return path
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path, *, folder: int | None = None) -> BinaryIO:
     """Open a regular file for reading. Raises DataError for anything else, MissingInput when it is not there,
     DiskError when the disk fails."""
     try:
         # O_NONBLOCK: opening a FIFO must not wait for a writer.
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+        handle = os.open(path if folder is None else path.name, flags, dir_fd=folder)
     except FileNotFoundError as error:
         raise MissingInput(f"no such file: {_shown(path)}") from error
     except OSError as error:
@@ -59,6 +60,28 @@ def open_regular(path: Path) -> BinaryIO:
         os.close(handle)
         raise DataError(f"{_shown(path)} is not a regular file")
     return os.fdopen(handle, "rb", buffering=1 << 20)
+
+
+def open_confined(path: Path) -> BinaryIO:
+    """`open_regular` of a path that `confine` gave: absolute and without links. The folders on the way are opened
+    one by one, so that none that became a link since leads out. Raises what `open_regular` raises."""
+    flags = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    root, *folders = path.parent.parts
+    handle = os.open(root, flags)
+    try:
+        for name in folders:
+            inner = os.open(name, flags, dir_fd=handle)
+            os.close(handle)
+            handle = inner
+        return open_regular(path, folder=handle)
+    except FileNotFoundError as error:
+        raise MissingInput(f"no such file: {_shown(path)}") from error
+    except NotADirectoryError as error:
+        raise DataError(f"cannot open {_shown(path)}: what stands on the way is no folder") from error
+    except OSError as error:
+        raise DataError(f"cannot open {_shown(path)}: {error.strerror}") from error
+    finally:
+        os.close(handle)
 
 
 def _shown(path: Path) -> str:

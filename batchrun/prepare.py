@@ -23,7 +23,7 @@ from batchrun import files
 from batchrun.errors import DataError, MissingInput
 from batchrun.expand import Bulk, Expander, Request, json_texts, parts_of, settings_of
 from batchrun.inputs import open_rows, resolve
-from batchrun.jail import confine, open_regular
+from batchrun.jail import confine, open_confined
 from batchrun.lifecycle import live
 from batchrun.model import FileFact, FromFile, InputSpec, Job, Node, Place, Row, Slice
 from batchrun.prices import price_of
@@ -300,7 +300,7 @@ def media_reader(job: Job, seen: set[str] | None = None) -> Callable[[str], byte
 
     def read(text: str) -> bytes:
         path = confine(text, root=job.root, roots=job.roots)
-        with open_regular(path) as stream:
+        with open_confined(path) as stream:
             data = stream.read(MEDIA_LIMIT + 1)
         if seen is not None:
             seen.add(str(path))

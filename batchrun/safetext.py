@@ -25,14 +25,15 @@ def _one(char: str) -> str:
 
 
 def escaped(line: bytes) -> bytes:
-    """A JSON line in which everything a terminal might act on is written as `\\uXXXX`: the same JSON."""
+    """JSON in which everything a terminal might act on is written as `\\uXXXX`: the same JSON. Line feeds stay:
+    raw ones stand between values only."""
     text = line.decode("utf-8", "replace")
     return line if text.isprintable() else "".join(_escape(c) for c in text).encode()
 
 
 def _escape(char: str) -> str:
     # Unpaired surrogates cannot arise from decoding; beyond U+FFFF JSON wants the UTF-16 pair.
-    if unicodedata.category(char) not in _UNSAFE:
+    if char == "\n" or unicodedata.category(char) not in _UNSAFE:
         return char
     pair = char.encode("utf-16-be").hex()
     return "".join(f"\\u{pair[i : i + 4]}" for i in range(0, len(pair), 4))

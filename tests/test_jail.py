@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from batchrun.errors import DataError, ExitCode, MissingInput
-from batchrun.jail import confine, open_regular
+from batchrun.jail import confine, open_confined, open_regular
 
 HINT = "move it below the spec's folder, or allow its folder with --root DIR or BATCHRUN_ROOTS"
 
@@ -133,3 +133,24 @@ def test_what_is_no_regular_file(root: Path) -> None:
             with pytest.raises(DataError) as caught:
                 open_regular(path)
             assert str(caught.value) == message
+
+
+def test_a_folder_that_became_a_link_since(root: Path) -> None:
+    """The path was judged, and then its folder was swapped."""
+    path = confine("data/a.csv", root=root)
+    (root / "data").rename(root / "old")
+    (root / "data").symlink_to(root.parent / "shared")
+    (root.parent / "shared" / "a.csv").write_text("secret")
+    with pytest.raises(DataError) as caught:
+        open_confined(path)
+    assert str(caught.value) == f"cannot open {path}: what stands on the way is no folder"
+
+
+def test_opening_what_is_confined(root: Path) -> None:
+    with open_confined(confine("data/../data/a.csv", root=root)) as stream:
+        assert stream.read() == b"a"
+    with pytest.raises(MissingInput, match=r"^no such file: "):
+        open_confined(root / "none" / "a.csv")
+    (root / "data" / "link").symlink_to(root / "data" / "a.csv")
+    with pytest.raises(DataError, match="Too many levels of symbolic links"):
+        open_confined(root / "data" / "link")

@@ -50,3 +50,10 @@ def test_escaped_is_the_same_json_and_cannot_move_a_terminal(value: object) -> N
     shown = escaped(line)
     assert json.loads(shown) == value
     assert not any(ch in shown.decode() for ch in "\x7f\x9b\u202e\u200b")
+
+
+def test_escaped_keeps_the_lines_of_indented_json() -> None:
+    text = json.dumps({"a": "\x9b2J\u202e\n"}, indent=2, ensure_ascii=False)
+    shown = escaped(text.encode()).decode()
+    assert json.loads(shown) == {"a": "\x9b2J\u202e\n"}
+    assert shown.splitlines() == ["{", '  "a": "\\u009b2J\\u202e\\n"', "}"]

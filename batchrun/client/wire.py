@@ -69,9 +69,9 @@ def parse_time(text: str) -> datetime:
     """A time of the API: `Z` or an offset, any fraction (batches-api §2.7); without either it is UTC."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):  # the latter: the first of January of the year 1, east of London
         raise ValueError("not a time") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _counts(value: Json) -> RequestCounts:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
@@ -41,6 +40,8 @@ def command(folder: Path, watched: bool, as_json: bool) -> None:
     has_key = found.config.key_file is not None or any(os.environ.get(name) for name in SECRETS)
     if as_json:
         shown = settings.values(found.config, has_key=has_key, files=found.files)
-        click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
+        from batchrun.render import jsonout
+
+        click.echo(jsonout.text(shown), nl=False)
     else:
         click.echo(settings.table(found.config, has_key=has_key, relative_to=Path.cwd()), nl=False)

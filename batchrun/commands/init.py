@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
@@ -65,7 +64,9 @@ def command(folder: Path, as_json: bool) -> None:
     """
     written = init(folder)
     if as_json:
-        click.echo(json.dumps({"files": [str(path) for path in written]}, indent=2, ensure_ascii=False))
+        from batchrun.render import jsonout
+
+        click.echo(jsonout.text({"files": [str(path) for path in written]}), nl=False)
         return
     click.echo(f"wrote {written[0]} and {written[1]}")
     spec = "" if folder == Path() else f" {written[0]}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,19 +41,20 @@ def command(spec: Path, roots: tuple[Path, ...], config: Config, spec_only: bool
         found = validate(spec, roots=roots, spec_only=spec_only, config=config)
     except BatchrunError as error:
         if as_json:
+            from batchrun.render import jsonout
+
             click.echo(
-                json.dumps(
-                    {"spec": str(spec), "valid": False, "problems": _values(error.problems)},
-                    indent=2,
-                    ensure_ascii=False,
-                )
+                jsonout.text({"spec": str(spec), "valid": False, "problems": _values(error.problems)}),
+                nl=False,
             )
         raise
     for problem in found.warnings:
         for line in problem_lines(problem, "warning"):
             click.echo(line, err=True)
     if as_json:
-        click.echo(json.dumps(_report(spec, found), indent=2, ensure_ascii=False))
+        from batchrun.render import jsonout
+
+        click.echo(jsonout.text(_report(spec, found)), nl=False)
     else:
         click.echo(_line(spec, found))
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from batchrun.errors import DataError
 from batchrun.files import disk_error
 from batchrun.inputs.gunzip import MAGIC, gunzip
-from batchrun.jail import open_regular
+from batchrun.jail import open_confined
 from batchrun.model import FileFact, Json
 
 LINE_LIMIT = 256_000_000
@@ -60,7 +60,7 @@ class Source:
     def __init__(self, path: Path, name: str) -> None:
         self.path, self.name = path, name
         self._hash = hashlib.sha256()
-        self.stream = open_regular(path)
+        self.stream = open_confined(path)
         self._before = os.fstat(self.stream.fileno())
         self._size = 0
 

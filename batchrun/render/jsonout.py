@@ -10,18 +10,22 @@ import orjson
 from batchrun.codec import encode
 from batchrun.overview import FolderOverview
 from batchrun.report import PlanReport, StatusReport, Summary
+from batchrun.safetext import escaped
 
 
 def dumps(report: Summary | PlanReport | StatusReport) -> str:
     """Indented JSON with LF at its end. What a report does not know is left out."""
-    options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-    return orjson.dumps(values(report), option=options).decode()
+    return text(values(report))
 
 
 def dumps_folders(reports: Sequence[FolderOverview]) -> str:
     """`{"folders": […]}`, each with its jobs as `status` has them."""
-    options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-    return orjson.dumps({"folders": [_of_folder(report) for report in reports]}, option=options).decode()
+    return text({"folders": [_of_folder(report) for report in reports]})
+
+
+def text(value: object) -> str:
+    """Indented JSON with LF at its end, in which nothing moves a terminal."""
+    return escaped(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)).decode()
 
 
 def _of_folder(report: FolderOverview) -> dict[str, Any]:

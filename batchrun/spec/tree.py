@@ -11,7 +11,7 @@ from pathlib import Path
 
 from batchrun.errors import BatchrunError, DataError, MissingInput
 from batchrun.files import read_whole
-from batchrun.jail import confine, open_regular
+from batchrun.jail import confine, open_confined
 from batchrun.model import FileFact, FromFile, FromRow, Json, Node, Place, Template
 from batchrun.params import DYNAMIC
 from batchrun.spec.faults import Steps
@@ -125,7 +125,7 @@ class RequestTree:
         path = confine(name, root=self.root, roots=self.roots)
         if path in self.files:
             return self.files[path]
-        with open_regular(path) as stream:
+        with open_confined(path) as stream:
             data, fact = read_whole(stream, path, MAX_FILE)
         if len(data) > MAX_FILE:
             raise DataError(f"'{name}' is larger than 10 MiB")
