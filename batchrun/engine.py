@@ -28,6 +28,7 @@ from batchrun.errors import (
 )
 from batchrun.events import Event
 from batchrun.guards import is_at, refuse_foreign
+from batchrun.intact import body_to_send, expansion_is_whole, gone_results
 from batchrun.lifecycle import apply, next_action
 from batchrun.model import Batch, FileFact, Job
 from batchrun.outputs.collect import collect
@@ -104,8 +105,11 @@ class Engine:
         if not self.store.state_file.exists():
             self.store.save(self.state)
         expansion = self.state.expansion
-        whole = expansion and self.store.rows(expansion.rows_file).is_file()
-        current = still_current(expansion, self.job) if expansion and whole else None
+        current = (
+            still_current(expansion, self.job)
+            if expansion and expansion_is_whole(self.state, self.store)
+            else None
+        )
         if current is None:
             found = prepare(self.job, self.state, self.store, media)
             gone = outdated(self.state, self.store.rows(found.expansion.rows_file), self.store)
@@ -208,7 +212,7 @@ class Engine:
             case actions.Fetch(shard, batch):
                 return self._fetch(shard, batch)
             case actions.Retry(shards):
-                return iter((retry_rows(shards, self.job, self.state, self.store),))
+                return self._retry(shards)
             case actions.Collect():
                 return self._collect()
             case actions.Wait():
@@ -217,7 +221,7 @@ class Engine:
 
     def _submit(self, shard: Shard) -> Iterator[Event]:
         """Design §4: baseline, intent on disk, one POST, outcome on disk."""
-        path = self.store.shard(shard.id)
+        path = body_to_send(shard, self.store)
         try:
             baseline = self.provider.newest()
         except (ApiError, TryLater) as error:
@@ -320,7 +324,7 @@ class Engine:
             if shard.fetch_tries:  # perhaps the counts were what was wrong
                 counts = self.provider.retrieve(sent.id).batch.request_counts
             self.provider.download(sent.id, part)
-            tally = prove(part, custom_ids(self.store.shard(shard.id)), counts, book)
+            tally = prove(part, custom_ids(self.store.whole_shard(shard)), counts, book)
         except TryLater as error:
             yield self._unseen(shard, error)
         except ForeignResults as error:
@@ -331,8 +335,9 @@ class Engine:
             pause = FETCH_PAUSE * 2**shard.fetch_tries
             yield events.FetchFailed(shard.id, self._clock() + pause, str(error))
         else:
+            sha256 = files.digest(part)
             files.settle(part, self.store.results(shard.id))
-            yield events.Fetched(shard.id, tally, book.known)
+            yield events.Fetched(shard.id, tally, book.known, sha256)
 
     def _unseen(self, shard: Shard, error: TryLater) -> events.Unseen:
         missing = shard.batch is not None and isinstance(error.cause, NotFound)
@@ -342,8 +347,16 @@ class Engine:
         """The server's hint is a minimum (batches-api §1.2)."""
         return self._clock() + max(self.job.timing.poll_interval, hint or 0.0)
 
+    def _retry(self, shards: tuple[Shard, ...]) -> Iterator[Event]:
+        if gone := gone_results(self.state, self.store):
+            yield from gone
+        else:
+            yield retry_rows(shards, self.job, self.state, self.store)
+
     def _collect(self) -> Iterator[Event]:
-        if self.state.expansion is not None:
+        if gone := gone_results(self.state, self.store):
+            yield from gone
+        elif self.state.expansion is not None:
             # What stood there when the run began may not be what stands there now.
             refuse_foreign(self, "the answers are kept")
             rows, book = self.store.rows(self.state.expansion.rows_file), PriceBook(self.state.prices)

@@ -119,6 +119,15 @@ class Fetched:
     shard_id: str
     tally: Tally
     prices: Mapping[str, Price]
+    results_sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ResultsGone:
+    """The file of proven results is not there, or not as it was: the API may still have them."""
+
+    shard_id: str
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +222,7 @@ Event: TypeAlias = (
     | OutputGone
     | Replaced
     | Retried
+    | ResultsGone
     | Gathering
     | Gathered
     | CancelAsked

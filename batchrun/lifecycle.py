@@ -35,6 +35,7 @@ from batchrun.events import (
     Refreshed,
     Reopened,
     Replaced,
+    ResultsGone,
     Retried,
     ShardEvent,
     SubmitAccepted,
@@ -253,6 +254,12 @@ def apply(state: RunState, event: Event) -> RunState:
             for shard_id in shard_ids:
                 state = _update(state, shard_id, retried=True)
             return replace(state, shards=state.shards + shards, collected=None if shards else state.collected)
+        case ResultsGone(shard_id, detail):
+            if state.shard(shard_id).phase is not Phase.FETCHED:
+                return state
+            state = _update(state, shard_id, phase=Phase.ENDED, tally=None, results_sha256="", detail=detail)
+            state = _update(state, shard_id, due=0.0, stuck_since=0.0, fetch_tries=0)
+            return replace(state, collected=None)
         case CancelAsked(shard_ids):
             for shard_id in shard_ids:
                 state = _update(state, shard_id, canceling=True, due=0.0)
@@ -294,9 +301,10 @@ def _apply_to_shard(state: RunState, event: ShardEvent) -> RunState:
             return _polled(state, shard, event)
         case Unseen():
             return _unseen(state, shard, event)
-        case Fetched(shard_id, tally, prices):
+        case Fetched(shard_id, tally, prices, sha256):
             proven = replace(shard.batch, provisional=False) if shard.batch else None
             state = _update(state, shard_id, phase=Phase.FETCHED, tally=tally, batch=proven)
+            state = _update(state, shard_id, results_sha256=sha256)
             state = _update(state, shard_id, reason=None, detail="")
             return replace(state, collected=None, prices={**state.prices, **prices})
         case FetchFailed(shard_id, due, detail):

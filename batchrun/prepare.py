@@ -120,7 +120,7 @@ def _prepare(
     media: set[str] | None = None,
 ) -> Prepared:
     shards = live(state.shards) if state else ()
-    known = keys_in(store.shard(s.id) for s in shards)
+    known = keys_in(map(store.whole_shard, shards))
     rows_file = f"{(state.revision if state else 0) + 1:06d}.jsonl"
     rows = open_rows(job.input, root=job.root, roots=job.roots)
     target: AbstractContextManager[BinaryIO | None] = nullcontext()
@@ -150,6 +150,7 @@ def _prepare(
         inputs=tuple(rows.files),
         rows_file=rows_file,
         rows_sha256=_digest(seen),
+        rows_file_sha256=files.digest(store.rows(rows_file)) if write else "",
         rows=intake.rows,
         requests=len(seen),
         settings=settings_of(job),

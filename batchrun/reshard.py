@@ -47,7 +47,7 @@ def resend(shard: Shard, job: Job, state: RunState, store: Store, *, abandoned: 
     limit = (shard.requests + 1) // 2 if shard.reason is Reason.TOO_LARGE else shard.requests
     halves = replace(job, limits=replace(job.limits, batch_requests=limit))
     needed = _unasked(state, store, but=shard.id)
-    requests = (r for r in requests_in(store.shard(shard.id)) if r.key in needed)
+    requests = (r for r in requests_in(store.whole_shard(shard)) if r.key in needed)
     return Replaced(shard.id, _cut(requests, shard, halves, store, next_number(state)), abandoned)
 
 
@@ -77,21 +77,21 @@ def outdated(state: RunState, rows: Path, store: Store) -> tuple[str, ...]:
     """The shards without results of which no row needs a request."""
     waiting = [s for s in state.shards if s.phase in (*ACTIVE, Phase.HELD)]
     needed = keys_needed(rows) if waiting else set()
-    return tuple(s.id for s in waiting if needed.isdisjoint(keys_in([store.shard(s.id)])))
+    return tuple(s.id for s in waiting if needed.isdisjoint(keys_in([store.whole_shard(s)])))
 
 
 def _unasked(state: RunState, store: Store, *, but: str = "") -> set[bytes]:
     """The keys of today's rows that no other shard than `but` asks for, or will."""
     if state.expansion is None:
         return set()
-    others = (s.id for s in pending(state.shards) if s.id != but)
-    return keys_needed(store.rows(state.expansion.rows_file)) - keys_in(map(store.shard, others))
+    others = (s for s in pending(state.shards) if s.id != but)
+    return keys_needed(store.rows(state.expansion.rows_file)) - keys_in(map(store.whole_shard, others))
 
 
 def _again(
     shard: Shard, store: Store, answers: Answers, needed: set[bytes], *, every: bool
 ) -> Iterator[Request]:
-    for request in requests_in(store.shard(shard.id)):
+    for request in requests_in(store.whole_shard(shard)):
         if request.key not in needed:
             continue
         answer = answers.get(request.key.hex())

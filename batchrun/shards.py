@@ -141,6 +141,21 @@ class Cutter:
         self._count, self._bytes = 0, _EMPTY
 
 
+def body_digest(path: Path) -> str:
+    """The sha256 of the body that a shard's file makes. Raises DiskError when it cannot be read."""
+    digest, held = hashlib.sha256(HEAD), b""
+    try:
+        with path.open("rb", buffering=0) as stream:
+            while piece := stream.read(files.CHUNK):
+                piece = held + piece
+                held = piece[-1:]  # the last LF of all is no separator
+                digest.update(piece[:-1].replace(b"\n", b","))
+    except OSError as error:
+        raise files.disk_error(error, path, "read") from error
+    digest.update(held.removesuffix(b"\n") + TAIL)
+    return digest.hexdigest()
+
+
 def keys_in(paths: Iterable[Path]) -> set[bytes]:
     """The keys asked for in these shards: 16 bytes a request in memory, as any row may need any of them."""
     return {bytes.fromhex(line[_ID_START:_ID_END].decode()) for path in paths for line in files.lines(path)}

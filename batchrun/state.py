@@ -109,6 +109,8 @@ class Shard:
     canceling: bool = False
     """The user asked to cancel it: rows that come back canceled are not retried."""
     tally: Tally | None = None
+    results_sha256: str = ""
+    """Of the file of results, as they were proven."""
     retried: bool = False
     """Its failed rows were looked at, and those worth another attempt stand in newer shards."""
     outdated: bool = False
@@ -132,6 +134,8 @@ class Expansion:
     parts: Mapping[str, str] = field(default_factory=dict)
     """A digest of each top-level key of the request: says later which part was edited."""
     samples: int = 1
+    rows_file_sha256: str = ""
+    """Of the file itself."""
     media: bool = False
     """Rows name further files; a change of those is only seen by expanding again."""
 

@@ -33,7 +33,8 @@ from batchrun.errors import ConfigError, DataError, DiskError, Locked, MissingIn
 from batchrun.jail import STATE_FOLDER as FOLDER
 from batchrun.jail import open_regular
 from batchrun.neighbours import Neighbour, neighbours
-from batchrun.state import Phase, RunState
+from batchrun.shards import body_digest
+from batchrun.state import Phase, RunState, Shard
 
 SANDBOX = "@sandbox"
 
@@ -92,6 +93,7 @@ class Store:
         self._folders = (*above, self.folder, *self._parts)
         self.state_file = self.folder / "state.json"
         self.hooks_file = self.folder / "hooks.json"
+        self._whole: set[str] = set()
         self._lock_file = self.folder / "lock"
         self._locked: os.stat_result | None = None
 
@@ -99,6 +101,18 @@ class Store:
 
     def shard(self, shard_id: str) -> Path:
         return self.folder / "shards" / f"{shard_id}.jsonl"
+
+    def whole_shard(self, shard: Shard) -> Path:
+        """The shard's file, which is as it was written: reading fewer keys out of it than were asked would pay
+        for the rest again, and what is sent is what was planned. Raises DiskError. Looks once in its life."""
+        path = self.shard(shard.id)
+        if shard.nonce not in self._whole:
+            if body_digest(path) != shard.sha256:
+                raise DiskError(
+                    f"{path} is damaged: it is not what was written", hint="restore it from a backup"
+                )
+            self._whole.add(shard.nonce)
+        return path
 
     def results(self, shard_id: str) -> Path:
         return self.folder / "results" / f"{shard_id}.jsonl"

@@ -117,6 +117,7 @@ def every_event(name: str = "0001") -> list[events.Event]:
         events.Polled(name, batch(ended=True), NOW + 60),
         events.Unseen(name, NOW, NOW + 60, "404"),
         events.Fetched(name, tally(succeeded=8, errored=1, expired=1), {"m": Price((Rates(1, 2, 3, 4, 5),))}),
+        events.ResultsGone(name, "its results are damaged; fetching them again"),
         events.FetchFailed(name, NOW + 5, "broke off"),
         events.Disproved(name, "another nonce"),
         events.Replaced(name, (new,)),

@@ -20,7 +20,7 @@ RINGS: dict[int, set[str]] = {
         "results", "safetext", "specnames", "state", "status", "template", "templatefilters", "units", "verdicts",
     },
     2: {
-        "answers", "client", "clockwork", "configfiles", "crash", "files", "hooks", "inputs", "interrupts", "jail", "keyedlines", "neighbours", "outputs", "ownership", "proof",
+        "answers", "client", "clockwork", "configfiles", "crash", "files", "hooks", "inputs", "intact", "interrupts", "jail", "keyedlines", "neighbours", "outputs", "ownership", "proof",
         "providers", "shards", "simulator", "spec", "store",
     },
     3: {"decisions", "depfile", "engine", "folders", "guards", "jobs", "planning", "prepare", "reshard", "telling", "watch"},

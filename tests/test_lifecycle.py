@@ -738,6 +738,15 @@ def test_what_is_settled() -> None:
         assert not settled(one, replace(EMPTY, canceled=True))
 
 
+def test_results_that_are_gone_are_fetched_again() -> None:
+    before = state(active(FETCHED), collected=collected())
+    value = apply(before, events.ResultsGone("0001", "its results are not there"))
+    [shard] = value.shards
+    assert (shard.phase, shard.tally, shard.results_sha256, value.collected) == (ENDED, None, "", None)
+    assert isinstance(next_action(value, POLICY, NOW), Fetch)
+    assert apply(value, events.Fetched("0001", tally(), {}, "ab" * 32)).shards[0].phase is FETCHED
+
+
 # ---- every event in every phase
 
 
@@ -750,7 +759,7 @@ def test_any_event_in_any_phase(event: events.Event, phase: Phase) -> None:
     assert value.revision == before.revision + 1
     assert loads(dumps(value), where="") == value
     found = next((s for s in value.shards if s.id == "0001"), None)
-    if phase is FETCHED:
+    if phase is FETCHED and not isinstance(event, events.ResultsGone):
         assert found is not None
         assert (found.phase, found.tally) == (FETCHED, tally())
     if phase in (SUBMITTING, SUBMITTED, ENDED, HELD):

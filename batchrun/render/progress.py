@@ -59,7 +59,11 @@ def line_of(event: Event, before: RunState, state: RunState) -> str | None:
             return None if known else f"shard {shard_id}: cannot be looked at now: {detail}"
         case events.Fetched(shard_id, tally):
             return f"shard {shard_id}: results are complete: {_counts(tally)}; {format_usd(tally.cost_usd)}"
-        case events.FetchFailed(shard_id, _, detail) | events.Disproved(shard_id, detail):
+        case (
+            events.FetchFailed(shard_id, _, detail)
+            | events.Disproved(shard_id, detail)
+            | events.ResultsGone(shard_id, detail)
+        ):
             return f"shard {shard_id}: {detail}"
         case events.Held(shard_id, _, detail):
             return f"shard {shard_id}: held: {detail}"

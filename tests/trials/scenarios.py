@@ -59,7 +59,7 @@ SCENARIOS = (
     Scenario("download", before=[(RUN, SEEN)], rows=4, spec=SHARDS),
     Scenario(
         "retry of failed rows",
-        before=[(RUN, before("engine.py", "return iter((retry_rows("))],
+        before=[(RUN, before("engine.py", "yield retry_rows("))],
         results=[{"match": "word 2", "type": "errored", "error": OVERLOADED, "times": 1}],
     ),
     Scenario("cancel", before=[(NO_WAIT, None)], struck=("cancel", "--json"), seconds=40),
