@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchrun import files
 from batchrun.errors import CannotCreate, DataError, DiskError
 from batchrun.expand import Bulk, Request, key_of
 from batchrun.model import Job, Limits
-from batchrun.shards import Cutter, custom_ids, keys_in, keys_needed, requests_in
+from batchrun.shards import Cutter, body_digest, custom_ids, keys_in, keys_needed, requests_in
 from batchrun.state import Shard
 from tests.jobs import job
 
@@ -124,6 +125,18 @@ def test_cut_by_number(number: int, sizes: list[int], tmp_path: Path) -> None:
     shards = cut([request(str(n)) for n in range(number)], limited(requests=3), tmp_path)
     assert [s.requests for s in shards] == sizes
     assert sorted(p.name for p in tmp_path.iterdir()) == [f"{n:04d}.jsonl" for n in range(1, len(sizes) + 1)]
+
+
+@pytest.mark.parametrize("count", [1, 2, 300])
+def test_the_digest_of_a_body_from_its_file(count: int, tmp_path: Path) -> None:
+    [shard] = cut([request("x" * 9000 + str(n)) for n in range(count)], limited(), tmp_path)
+    file = tmp_path / "0001.jsonl"
+    assert body_digest(file) == shard.sha256
+    assert file.stat().st_size > files.CHUNK or count < 300
+    file.write_bytes(file.read_bytes()[:-2])
+    assert body_digest(file) != shard.sha256
+    with pytest.raises(DiskError, match=r"cannot read .*0002\.jsonl"):
+        body_digest(tmp_path / "0002.jsonl")
 
 
 def test_custom_ids(tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ from tests.trials.rig import Attempt, Rig, in_memory
 from tests.trials.scenarios import NO_WAIT, RUN, SCENARIOS, SHARDS, Scenario, before
 from tests.trials.tally import Tally
 
+pytestmark = pytest.mark.trials
+
 DONE = Scenario("done, rows added", rows=4, before=[(RUN, None), 6], spec=SHARDS)
 PLANNED = Scenario("planned", before=[(RUN, before("engine.py", "yield events.SubmitStarted("))])
 RUNNING = Scenario("running", before=[(NO_WAIT, None)], seconds=40)
