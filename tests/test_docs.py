@@ -54,3 +54,9 @@ def test_the_snippet_runs() -> None:
     (snippet,) = re.findall(r"^```python\n(.*?)^```", SIMULATOR, re.MULTILINE | re.DOTALL)
     ran = subprocess.run([sys.executable, "-c", snippet], capture_output=True, text=True, timeout=60)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "0\n", "")
+
+
+def test_what_the_reliability_page_links_to_is_there() -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", (DOCS / "reliability.md").read_text("utf-8"))
+    assert links
+    assert [link for link in links if not (DOCS / link).is_file()] == []

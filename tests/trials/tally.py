@@ -12,6 +12,8 @@ campaigns, of all worker processes, in one file and prints them as a table.
 from __future__ import annotations
 
 import os
+import re
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -96,3 +98,17 @@ def table(report: Path) -> list[str]:
 def _row(row: Sequence[object]) -> str:
     name, trials, failures, seconds = row
     return f"| {name} | {trials:,} | {failures:,} | {seconds:,.0f} |"
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
+_PLACE = re.compile(r"(<!-- counts: [^\n]* -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def publish(report: Path, page: Path) -> None:
+    """Put the counts of a report into the page."""
+    lines = "\n".join(table(report))
+    page.write_text(_PLACE.sub(lambda found: f"{found[1]}\n{lines}\n\n{found[2]}", page.read_text()))
+
+
+if __name__ == "__main__":
+    publish(Path(sys.argv[1]), PAGE)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.trials.tally import Campaign, table
+from tests.trials.tally import PAGE, Campaign, publish, table
 
 
 def test_counts_are_added_up_by_name(tmp_path: Path) -> None:
@@ -53,3 +53,15 @@ def test_what_is_no_failed_assertion_ends_the_campaign(tmp_path: Path) -> None:
 
 def test_no_report_no_table(tmp_path: Path) -> None:
     assert table(tmp_path / "none") == []
+
+
+def test_counts_go_into_the_page(tmp_path: Path) -> None:
+    report, page = tmp_path / "trials.jsonl", tmp_path / "page.md"
+    page.write_text(PAGE.read_text())
+    with Campaign("kills", report) as campaign, campaign.trial():
+        pass
+    for _ in range(2):
+        publish(report, page)
+        [line] = [line for line in page.read_text().splitlines() if line.startswith("| kills")]
+        assert line == "| kills | 1 | 0 | 0 |"
+    assert page.read_text().count("<!-- end -->") == 1
