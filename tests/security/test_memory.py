@@ -72,6 +72,7 @@ PROGRAM = """
 import json, resource, sys
 from contextlib import redirect_stderr
 from io import StringIO
+from pathlib import Path
 
 import batchrun.cli
 resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[1]), int(sys.argv[1])))
