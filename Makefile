@@ -22,7 +22,7 @@ bench: $(VENV)/.installed-dev ## every stage beside its floor and beside plain s
 	$(BIN)/python -m benchmarks --million
 
 crash: $(VENV)/.installed-dev ## the three promises under every fault; about half an hour
-	$(BIN)/python -m pytest -n 2 -m 'campaign or trials' --trials $(TRIALS)
+	$(BIN)/python -m pytest -n 2 -rs -m 'campaign or trials' --trials $(TRIALS)
 
 fuzz: $(VENV)/.installed-dev ## every reader on random input: make fuzz SECONDS=600 SEED=7
 	$(BIN)/python -m tests.fuzz $(SECONDS) $(SEED)

@@ -11,6 +11,7 @@ from batchrun import events, lifecycle
 from batchrun.clockwork import REAL, Clockwork
 from batchrun.errors import Locked, NotFinished, UsageError
 from batchrun.guards import allow_first_spend, guard_output
+from batchrun.intact import gone_results
 from batchrun.jobs import Outcome, Shield, Target, look, opened, standing
 from batchrun.providers.base import TryLater
 from batchrun.reshard import resend, retry_rows
@@ -83,6 +84,10 @@ def retry_job(
         guard_output(engine)
         engine.prepare()
         engine.record(events.Reopened())
+        if gone := gone_results(engine.state, engine.store):  # which rows failed stands in the results
+            for event in gone:
+                engine.record(event)
+            engine.rescue()
         fetched = [s for s in engine.state.shards if s.phase is Phase.FETCHED]
         engine.record(retry_rows(fetched, engine.job, engine.state, engine.store, every=True))
         allow_first_spend(engine)

@@ -78,7 +78,7 @@ def test_a_shard_that_is_still_looked_for_can_be_adopted(bench: Bench) -> None:
 
 
 def test_one_batch_for_two_shards(bench: Bench) -> None:
-    bench.job(rows=6, limits={"batch_requests": 3})
+    bench.job(rows=6, limits={"batch_requests": 3}, poll={"interval": "1h"})
     bench.run("run", driver=(*AFTER_IT_WAS_ACCEPTED[:1], r"open .*state\.json@6", "KILL"))
     first = bench.ledger()[0]["id"]
     with pytest.raises(UsageError, match=f"^{first} belongs to another shard or job$"):

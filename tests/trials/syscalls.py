@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 WRITES = (
@@ -20,9 +22,14 @@ _CALL = re.compile(r"(?P<name>\w+)\((?P<args>.*)\) += (?P<result>.*)")
 _OPENS_TO_WRITE = re.compile(r"O_(WRONLY|RDWR|CREAT|DIRECTORY)")
 
 
+@cache
 def missing() -> str:
     """Why there can be no such trials here, or ""."""
-    return "" if shutil.which("strace") else "strace is not installed"
+    if not shutil.which("strace"):
+        return "strace is not installed"
+    # In a container it may be there, and not allowed to do anything.
+    told = subprocess.run(["strace", "-o", "/dev/null", "true"], capture_output=True, text=True, timeout=60)
+    return f"strace may not trace: {told.stderr.strip()}" if told.returncode else ""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from batchrun.errors import ConfigError
 from batchrun.store import Store
 from tests.trials.invariants import RUNS
 from tests.trials.rig import Attempt, Rig, in_memory
-from tests.trials.scenarios import NO_WAIT, RUN, SCENARIOS, SHARDS, Scenario, before
+from tests.trials.scenarios import NO_WAIT, OVERLOADED, RUN, SCENARIOS, SHARDS, Scenario, before
 from tests.trials.tally import Tally
 
 pytestmark = pytest.mark.trials
@@ -25,6 +25,11 @@ DONE = Scenario("done, rows added", rows=4, before=[(RUN, None), 6], spec=SHARDS
 PLANNED = Scenario("planned", before=[(RUN, before("engine.py", "yield events.SubmitStarted("))])
 RUNNING = Scenario("running", before=[(NO_WAIT, None)], seconds=40)
 UNCOLLECTED = Scenario("fetched", before=[(RUN, before("engine.py", "refuse_foreign(self, "))])
+FAILED = Scenario(
+    "a row failed",
+    before=[(RUN, None)],
+    results=[{"match": "word 2", "type": "errored", "error": OVERLOADED, "times": 3}],
+)
 FLIPS = (0x01, 0x20, 0xFF)
 SAMPLED = 19
 """In `make test`, every so many bytes."""
@@ -190,6 +195,17 @@ def test_results_are_fetched_again(rig: Rig, tally: Tally) -> None:
         again(rig, attempt)
 
     all_of(rig, UNCOLLECTED, tally, trial)
+
+
+def test_retry_fetches_results_again_first(rig: Rig, tally: Tally) -> None:
+    def trial(attempt: Attempt, harm: Harm) -> None:
+        harmed(attempt, "results", harm)
+        ran = rig.run(attempt, "retry", "--json")
+        assert ran.code == 0, ran  # the row that had failed was asked once more, and no other
+        attempt.check(ran, json=True)
+        attempt.check_done()
+
+    all_of(rig, FAILED, tally, trial)
 
 
 def test_rows_are_read_again(rig: Rig, tally: Tally) -> None:
