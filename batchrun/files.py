@@ -10,6 +10,7 @@ import errno
 import glob
 import hashlib
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -101,11 +102,21 @@ def replacing(path: Path, *, mode: int | None = PRIVATE_FILE) -> Iterator[Binary
         raise
 
 
+def open_private(path: Path, flags: int) -> int:
+    """A descriptor of a file that is its owner's alone whatever the umask. Raises OSError."""
+    handle = os.open(path, flags | os.O_CLOEXEC, PRIVATE_FILE)
+    found = os.fstat(handle)
+    ours = stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid()
+    if ours and stat.S_IMODE(found.st_mode) != PRIVATE_FILE:
+        os.fchmod(handle, PRIVATE_FILE)
+    return handle
+
+
 def leave_mark(path: Path) -> None:
     """Make `path` an empty file that outlives a crash of the machine. Raises DiskError."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        handle = os.open(path, flags, PRIVATE_FILE)
+        handle = open_private(path, flags)
         try:
             os.fsync(handle)
         finally:

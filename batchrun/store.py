@@ -33,6 +33,7 @@ from batchrun.errors import ConfigError, DataError, DiskError, Locked, MissingIn
 from batchrun.jail import STATE_FOLDER as FOLDER
 from batchrun.jail import open_regular
 from batchrun.neighbours import Neighbour, neighbours
+from batchrun.safetext import escaped
 from batchrun.shards import body_digest
 from batchrun.state import Phase, RunState, Shard
 
@@ -201,7 +202,7 @@ class Store:
         # O_NONBLOCK, here and below: a FIFO must not make us wait.
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         try:
-            handle = os.open(path, flags, files.PRIVATE_FILE)
+            handle = files.open_private(path, flags)
         except OSError as error:
             raise files.disk_error(error, path, "open") from error
         if not stat.S_ISREG(os.fstat(handle).st_mode):
@@ -249,12 +250,12 @@ class Store:
         path = self.folder / "log.jsonl"
         with suppress(OSError):
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
-            handle = os.open(path, flags, files.PRIVATE_FILE)
+            handle = files.open_private(path, flags)
             with os.fdopen(handle, "ab") as stream:
                 line = json.dumps(
                     {"at": now, "event": event, **facts} | {"at": now}, default=str, ensure_ascii=False
                 )
-                stream.write(line.encode("utf-8", "replace") + b"\n")
+                stream.write(escaped(line.encode("utf-8", "replace")) + b"\n")
 
     def cancel_marker(self) -> Path:
         """Exists while someone asked a running process to cancel the job."""

@@ -21,6 +21,7 @@ from typing import Any
 import orjson
 
 from batchrun import Outcome, run_job, state
+from batchrun.safetext import escaped
 from batchrun.simulator import Options, Simulator
 from batchrun.simulator.scenario import Scenario
 from batchrun.state import RunState
@@ -91,7 +92,7 @@ class Bench:
             port = int(self.simulator.url.rpartition(":")[2])
         self.api.mkdir(exist_ok=True)
         scenario = self.api / "scenario.yaml"
-        scenario.write_bytes(orjson.dumps({"faults": list(faults), "results": list(results)}))
+        scenario.write_bytes(escaped(orjson.dumps({"faults": list(faults), "results": list(results)})))
         settings = {"process_seconds": seconds, "cancel_seconds": 0.0, "retry_after": None} | options
         chosen = Options(scenario=Scenario.load(scenario), **settings)
         self.simulator = self._make(self.api, options=chosen, port=port, clock=clock)
@@ -113,7 +114,7 @@ class Bench:
         spec = merged(SPEC, changes)
         if rows is not None:
             self.rows(rows)
-        return self.write(file, orjson.dumps(spec, option=orjson.OPT_INDENT_2).decode())
+        return self.write(file, escaped(orjson.dumps(spec, option=orjson.OPT_INDENT_2)).decode())
 
     def rows(self, count: int, *, start: int = 1, file: str = "rows.csv") -> Path:
         lines = [f"r{n},word {n}" for n in range(start, start + count)]

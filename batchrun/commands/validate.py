@@ -13,6 +13,7 @@ from batchrun.config.values import Config
 from batchrun.errors import BatchrunError, Problem
 from batchrun.model import Job
 from batchrun.render.problems import problem_lines
+from batchrun.safetext import plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def check_rows(job: Job) -> int:
 
 def _line(spec: Path, found: Validated) -> str:
     rows = "" if found.rows is None else f", {found.rows:,} row{'s' if found.rows != 1 else ''}"
-    return f"{spec} is valid: job {found.job.name}{rows}"
+    return f"{plain(str(spec), 1000)} is valid: job {found.job.name}{rows}"
 
 
 def _report(spec: Path, found: Validated) -> dict[str, object]:

@@ -25,7 +25,7 @@ from batchrun.errors import (
     ServerError,
     TooLarge,
 )
-from batchrun.files import CHUNK, PRIVATE_FILE, disk_error
+from batchrun.files import CHUNK, disk_error, open_private
 from batchrun.model import Batch, Json
 from batchrun.providers.base import Baseline, OutcomeUnknown, Polled, Rejected, TryLater
 
@@ -124,7 +124,7 @@ def _reading(*passing: type[ApiError]) -> Iterator[None]:
 def _writing(part: Path) -> Iterator[Callable[[bytes], int]]:
     try:
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        with os.fdopen(os.open(part, flags, PRIVATE_FILE), "wb", buffering=CHUNK) as stream:
+        with os.fdopen(open_private(part, flags), "wb", buffering=CHUNK) as stream:
             yield stream.write
     except OSError as error:
         raise disk_error(error, part, "write") from error

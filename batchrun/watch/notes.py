@@ -19,7 +19,7 @@ import orjson
 
 from batchrun.codec import decode, encode
 from batchrun.errors import BatchrunError, Locked
-from batchrun.files import PRIVATE_FILE, disk_error, make_private_dir, write_volatile
+from batchrun.files import disk_error, make_private_dir, open_private, write_volatile
 from batchrun.jail import open_regular
 from batchrun.specnames import JOB_NAME
 from batchrun.store import refuse_foreign_folders, runs_folder
@@ -120,7 +120,7 @@ class Notes:
 @contextmanager
 def _open_lock(path: Path) -> Iterator[int]:
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, PRIVATE_FILE)
+        handle = open_private(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW)
     except OSError as error:
         raise disk_error(error, path, "open") from error
     try:
