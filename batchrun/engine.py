@@ -42,6 +42,9 @@ from batchrun.shards import custom_ids
 from batchrun.state import Collected, Intent, Phase, Reason, RunState, SentBatch, Shard
 from batchrun.store import Store
 
+SUBMIT_PAUSE = 900.0
+"""The longest pause between two tries to submit, in seconds, unless the server asks for more."""
+
 FETCH_PAUSE = 5.0
 """Seconds before results that did not prove complete are fetched again; doubled each time."""
 
@@ -206,7 +209,7 @@ class Engine:
             case actions.Reconcile(shard, intent):
                 return self._reconcile(shard, intent)
             case actions.Resend(shard):
-                return iter((resend(shard, self.job, self.state, self.store),))
+                return self._resend(shard)
             case actions.Poll(shard, batch):
                 return self._poll(shard, batch)
             case actions.Fetch(shard, batch):
@@ -228,7 +231,7 @@ class Engine:
             error.hint = f"shard {shard.id} was not submitted\n{error.hint}".strip()
             if not isinstance(error, TryLater) or not lifecycle.under_way(self.state):
                 raise
-            yield events.SubmitDeferred(shard.id, self._next_poll(error.after), str(error))
+            yield events.SubmitDeferred(shard.id, self._next_try(shard, error.after), str(error))
             return
         yield events.SubmitStarted(
             shard.id,
@@ -238,6 +241,7 @@ class Engine:
                 credential=baseline.credential,
                 baseline_id=baseline.batch_id,
                 baseline_created_at=baseline.created_at,
+                excluded=baseline.known,
             ),
         )
         try:
@@ -246,8 +250,7 @@ class Engine:
                 path, requests=shard.requests, betas=shard.betas, api_version=shard.api_version
             )
         except TryLater as error:
-            pause = max(error.after or 0.0, self.job.timing.poll_interval)
-            yield events.SubmitDeferred(shard.id, self._clock() + pause, str(error))
+            yield events.SubmitDeferred(shard.id, self._next_try(shard, error.after), str(error))
         except Rejected as error:
             yield from self._rejected(shard, error)
         except (DataError, DiskError) as error:  # the shard's file or its mark: nothing left this machine
@@ -255,6 +258,9 @@ class Engine:
             raise
         except OutcomeUnknown as error:
             yield events.SubmitUnknown(shard.id, str(error))
+            # Only its results can tell whether it is ours; forgotten, it would be paid for twice.
+            if error.batch:
+                yield events.Adopted(shard.id, error.batch)
         else:
             yield events.SubmitAccepted(shard.id, batch, self._next_poll(None))
 
@@ -266,6 +272,14 @@ class Engine:
         too_large = isinstance(cause, TooLarge) and shard.requests > 1
         reason = Reason.TOO_LARGE if too_large else Reason.REJECTED
         yield events.SubmitRefused(shard.id, reason, str(error))
+
+    def _resend(self, shard: Shard) -> Iterator[Event]:
+        """What is lost again and again is tried less and less often."""
+        found = resend(shard, self.job, self.state, self.store)
+        if shard.reason is Reason.LOST:
+            due = self._next_try(shard, None)
+            found = replace(found, shards=tuple(replace(s, due=due) for s in found.shards))
+        yield found
 
     def _reconcile(self, shard: Shard, intent: Intent) -> Iterator[Event]:
         """Design §4, "Reconciling": what became of a POST whose outcome we do not know?"""
@@ -327,11 +341,13 @@ class Engine:
             tally = prove(part, custom_ids(self.store.whole_shard(shard)), counts, book)
         except TryLater as error:
             yield self._unseen(shard, error)
-        except ForeignResults as error:
-            part.unlink(missing_ok=True)
-            yield events.Disproved(shard.id, str(error))
         except IncompleteResults as error:
-            # What arrived stays as `.part`: quarantined, should this have been the last try.
+            if isinstance(error, ForeignResults) and sent.provisional:
+                part.unlink(missing_ok=True)
+                yield events.Disproved(shard.id, str(error))
+                return
+            # Of a batch that is ours, results that are not are a mistake that may pass. What arrived stays as
+            # `.part`: quarantined, should this have been the last try.
             pause = FETCH_PAUSE * 2**shard.fetch_tries
             yield events.FetchFailed(shard.id, self._clock() + pause, str(error))
         else:
@@ -352,6 +368,12 @@ class Engine:
             yield from gone
         else:
             yield retry_rows(shards, self.job, self.state, self.store)
+
+    def _next_try(self, shard: Shard, hint: float | None) -> float:
+        """When to submit what could not be: as long again as it has been put off for, within bounds. A body may
+        have 240 MB."""
+        put_off = self._clock() - shard.stuck_since if shard.stuck_since else 0.0
+        return max(self._next_poll(hint), self._clock() + min(put_off, SUBMIT_PAUSE))
 
     def _collect(self) -> Iterator[Event]:
         if gone := gone_results(self.state, self.store):
@@ -391,7 +413,13 @@ class Engine:
 
 
 def _baseline(intent: Intent) -> Baseline:
-    return Baseline(intent.baseline_id, intent.baseline_created_at, intent.server_time, intent.credential)
+    return Baseline(
+        intent.baseline_id,
+        intent.baseline_created_at,
+        intent.server_time,
+        intent.credential,
+        known=intent.excluded,
+    )
 
 
 def _brief(event: Event) -> Mapping[str, object]:

@@ -178,7 +178,8 @@ class Gathered:
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """A person says which batch is the shard's; the nonce still has to prove it."""
+    """A person says which batch is the shard's, or the API did, in an odd answer; the nonce still has to prove
+    it."""
 
     shard_id: str
     batch: Batch

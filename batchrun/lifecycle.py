@@ -323,11 +323,15 @@ def _apply_to_shard(state: RunState, event: ShardEvent) -> RunState:
 
 
 def wake(state: RunState) -> RunState:
-    """Every batch is due: a rerun asks at once how they are, whenever the last one asked, and is patient anew.
-    A shard that was held for its credential is looked for again: perhaps the right one is back."""
+    """Every batch is due: a rerun asks at once how they are, whenever the last one asked, and is patient anew;
+    but how long a batch has been gone is counted on. A shard that was held for its credential, or because its
+    batch was gone, is looked for again: perhaps it is back."""
 
     def awake(shard: Shard) -> Shard:
-        shard = replace(shard, stuck_since=0.0)
+        if shard.reason is not Reason.NOT_FOUND:
+            shard = replace(shard, stuck_since=0.0)
+        elif shard.phase is Phase.HELD:
+            shard = replace(shard, phase=Phase.SUBMITTED)
         if shard.phase in (Phase.SUBMITTED, Phase.ENDED):
             return replace(shard, due=0.0)
         if shard.phase is Phase.HELD and shard.reason is Reason.CREDENTIAL:
@@ -373,9 +377,13 @@ def _unseen(state: RunState, shard: Shard, event: Unseen) -> RunState:
     if shard.batch and event.at > shard.batch.created_at.timestamp() + RETENTION:
         detail = "the API keeps results for 29 days, and these are older"
         return _update(state, shard.id, phase=Phase.HELD, reason=Reason.RESULTS, detail=detail)
-    since = _since(shard, event.at)
+    same = event.not_found == (shard.reason is Reason.NOT_FOUND)
+    since = _since(shard, event.at) if same else event.at
     reason = Reason.NOT_FOUND if event.not_found else None
-    return _update(state, shard.id, due=event.due, stuck_since=since, detail=event.detail, reason=reason)
+    state = _update(state, shard.id, due=event.due, stuck_since=since, detail=event.detail, reason=reason)
+    if event.not_found and event.at > since + DAY:
+        return _update(state, shard.id, phase=Phase.HELD)
+    return state
 
 
 def _adopted(state: RunState, shard: Shard, batch: Batch) -> RunState:
@@ -390,10 +398,15 @@ def _polled(state: RunState, shard: Shard, event: Polled) -> RunState:
     if shard.phase is not Phase.SUBMITTED or shard.batch is None:
         return state
     sent = replace(_sent(event.batch), provisional=shard.batch.provisional)
-    state = _update(state, shard.id, reason=None)
     if not event.batch.ended:
+        state = _update(state, shard.id, reason=None)
         return _update(state, shard.id, batch=sent, due=event.due, stuck_since=0.0, detail="")
-    state = _update(state, shard.id, batch=sent, due=0.0, stuck_since=0.0, phase=Phase.ENDED, detail="")
+    if event.batch.archived_at:
+        detail = "the API has archived it: its results are gone"
+        return _update(state, shard.id, batch=sent, phase=Phase.HELD, reason=Reason.NOT_FOUND, detail=detail)
+    if shard.reason is not Reason.NOT_FOUND:  # should the results be what is gone, the time counts on
+        state = _update(state, shard.id, reason=None, stuck_since=0.0)
+    state = _update(state, shard.id, batch=sent, due=0.0, phase=Phase.ENDED, detail="")
     drained = tuple(replace(s, due=0.0) if s.phase is Phase.PLANNED else s for s in state.shards)
     return replace(state, shards=drained)
 
@@ -412,8 +425,8 @@ def _reopen(state: RunState) -> RunState:
     def reopened(shard: Shard) -> Shard:
         if shard.phase is Phase.REFUSED and shard.reason is Reason.REJECTED:
             return replace(shard, phase=Phase.PLANNED, reason=None, detail="", due=0.0)
-        if shard.phase is Phase.HELD and shard.reason is Reason.RESULTS:
-            return replace(shard, phase=Phase.SUBMITTED, reason=None, due=0.0, fetch_tries=0)
+        if shard.phase is Phase.HELD and shard.reason in (Reason.RESULTS, Reason.NOT_FOUND):
+            return replace(shard, phase=Phase.SUBMITTED, reason=None, due=0.0, fetch_tries=0, stuck_since=0.0)
         return shard
 
     return replace(state, shards=tuple(map(reopened, state.shards)), canceled=False, collected=None)

@@ -66,6 +66,7 @@ class Intent:
     baseline_id: str | None = None
     baseline_created_at: datetime | None = None
     excluded: tuple[str, ...] = ()
+    """Batches that are not ours: there before, or disproved by their results."""
     clean: tuple[float, ...] = ()
     """When, by the server's clock, a listing showed no batch that could be ours."""
 

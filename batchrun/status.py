@@ -129,6 +129,12 @@ def _held(shard: Shard, command: str) -> Need:
                 " or submit again and pay twice:",
                 (command.format("retry"), resubmit),
             )
+        case Reason.NOT_FOUND:
+            return Need(
+                f"the API knows no {batch} (shard {shard.id}), or not its results: {shard.detail}. Look once"
+                " more; or, if it was deleted, submit again and pay twice:",
+                (command.format("run"), resubmit),
+            )
     return Need(f"shard {shard.id}: {shard.detail}. Submit it again and perhaps pay twice:", (resubmit,))
 
 

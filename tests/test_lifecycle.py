@@ -766,3 +766,35 @@ def test_any_event_in_any_phase(event: events.Event, phase: Phase) -> None:
         assert found is not None  # it may have been paid for
     next_action(value, POLICY, NOW)
     verdict(value, POLICY)
+
+
+# ---- a batch that is gone ------------------------------------------------------------------------
+
+
+def unseen(at: float, *, not_found: bool = True) -> events.Unseen:
+    return events.Unseen("0001", at, at + 60, "no such batch", not_found)
+
+
+def test_a_batch_that_stays_gone_for_a_day_waits_for_a_person() -> None:
+    value = after(active(SUBMITTED), unseen(NOW), unseen(NOW + DAY))
+    assert (only(value).phase, only(value).reason) == (SUBMITTED, Reason.NOT_FOUND)
+    value = apply(wake(value), unseen(NOW + DAY + 1))  # over several runs, too
+    assert (only(value).phase, only(value).reason) == (HELD, Reason.NOT_FOUND)
+    assert exit_code(value, POLICY) is ExitCode.NEEDS_PERSON
+    assert isinstance(step(only(wake(value))), Poll)  # each run looks once more
+    assert only(apply(wake(value), unseen(NOW + 2 * DAY))).phase is HELD
+
+
+def test_only_the_time_it_was_gone_counts() -> None:
+    value = after(active(SUBMITTED), unseen(NOW, not_found=False), unseen(NOW + 2 * DAY))
+    assert only(value).phase is SUBMITTED
+    seen = apply(value, events.Polled("0001", batch("msgbatch_1"), NOW + 3 * DAY))
+    assert only(apply(seen, unseen(NOW + 4 * DAY))).phase is SUBMITTED
+
+
+def test_a_batch_that_is_archived_waits_for_a_person() -> None:
+    gone = replace(batch("msgbatch_1"), processing_status="ended", archived_at=batch().created_at)
+    value = after(active(SUBMITTED), events.Polled("0001", gone, NOW))
+    assert (only(value).phase, only(value).detail) == (HELD, "the API has archived it: its results are gone")
+    back = apply(wake(value), events.Polled("0001", replace(gone, archived_at=None), NOW))
+    assert only(back).phase is ENDED

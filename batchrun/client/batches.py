@@ -86,13 +86,14 @@ class BatchesClient:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
         rng: Callable[[], float] = random.random,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._endpoint = endpoint(
             api_key, auth_token, base_url, workspace_id=workspace_id, headers=headers, environ=environ
         )
         self._headers = self._endpoint.headers(api_version=api_version, betas=betas)
         self._api_version, self._betas = api_version, tuple(betas)
-        self._clockwork = Clockwork(sleep, clock, rng)
+        self._clockwork = Clockwork(sleep, clock, rng, now)
         self._transport = Transport(
             self._endpoint, timeouts=timeout or Timeouts(), max_retries=max_retries, clockwork=self._clockwork
         )
@@ -260,7 +261,7 @@ class BatchesClient:
         def once() -> Polled:
             answer = self._call("GET", _path(id), retries=retries)
             return Polled(
-                _read(answer, wire.batch, id=id), apierrors.retry_after(answer.headers, time.time())
+                _read(answer, wire.batch, id=id), apierrors.retry_after(answer.headers, self._clockwork.now())
             )
 
         born = self._born.get(id)

@@ -10,7 +10,6 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from time import time
 from typing import TypeVar
 from urllib.parse import urlencode
 
@@ -201,7 +200,7 @@ class Transport:
         except ApiError:
             body = b""  # the status alone still says what to do
         raise apierrors.from_answer(
-            response.status_code, _lower(response), body, now=time(), secret=self._to.secret
+            response.status_code, _lower(response), body, now=self._clockwork.now(), secret=self._to.secret
         )
 
     def _answer(self, response: requests.Response) -> Answer:

@@ -18,9 +18,15 @@ def _anthropic(
     from batchrun.providers.anthropic import Anthropic
 
     client = BatchesClient(
-        api_key, base_url=base_url, environ=environ, sleep=time.sleep, clock=time.clock, rng=time.rng
+        api_key,
+        base_url=base_url,
+        environ=environ,
+        sleep=time.sleep,
+        clock=time.clock,
+        rng=time.rng,
+        now=time.now,
     )
-    return Anthropic(client)
+    return Anthropic(client, now=time.now)
 
 
 PROVIDERS: Mapping[str, Callable[[Mapping[str, str], str | None, str | None, Clockwork], Provider]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -27,16 +28,17 @@ from batchrun.errors import (
 )
 from batchrun.files import CHUNK, disk_error, open_private
 from batchrun.model import Batch, Json
-from batchrun.providers.base import Baseline, OutcomeUnknown, Polled, Rejected, TryLater
+from batchrun.providers.base import CLOCKS_DIFFER, Baseline, OutcomeUnknown, Polled, Rejected, TryLater
 
 _PAGE = 100
+_NEWEST = 20  # of which one is the newest; the others tell what was there beside it
 
 
 class Anthropic:
     name = "anthropic"
 
-    def __init__(self, client: BatchesClient) -> None:
-        self._client = client
+    def __init__(self, client: BatchesClient, *, now: Callable[[], float] = time.time) -> None:
+        self._client, self._now = client, now
 
     @property
     def origin(self) -> str:
@@ -46,15 +48,25 @@ class Anthropic:
         self._client.close()
 
     def newest(self) -> Baseline:
-        with _reading():
-            page, headers = self._client.list_page(1)
+        with _reading(Conflict):
+            page, headers = self._client.list_page(_NEWEST)
         newest = page.data[0] if page.data else None
+        since = max(b.created_at for b in page.data) - CLOCKS_DIFFER if page.data else None
         return Baseline(
             batch_id=newest.id if newest else None,
             created_at=newest.created_at if newest else None,
-            server_time=_server_time(headers),
+            server_time=self._server_time(headers),
             credential=self._client.fingerprint(headers),
+            known=tuple(b.id for b in page.data if since and b.created_at >= since),
         )
+
+    def _server_time(self, headers: Mapping[str, str]) -> datetime:
+        """By the Date of an answer; by our own clock where it has none (RFC 9110 §6.6.1 lets it)."""
+        try:
+            moment = parsedate_to_datetime(headers.get("date", ""))
+        except (TypeError, ValueError):
+            return datetime.fromtimestamp(self._now(), UTC)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
     def create(self, body: Path, *, requests: int, betas: Sequence[str], api_version: str) -> Batch:
         try:
@@ -68,26 +80,25 @@ class Anthropic:
             odd = BadResponse(
                 f"the batch {batch.id} came back with {total} requests, not {requests}", status=200
             )
-            raise OutcomeUnknown(odd) from odd
+            raise OutcomeUnknown(odd, batch=batch) from odd
         return batch
 
     def retrieve(self, id: str) -> Polled:
-        with _reading(NotFound):
+        with _reading(NotFound, Conflict):
             return self._client.poll(id)
 
     def since(self, baseline: Baseline) -> Sequence[Batch]:
+        oldest = baseline.created_at and baseline.created_at - CLOCKS_DIFFER
         newer = []
-        with _reading():
+        with _reading(Conflict):
             for batch in self._client.iterate(limit=_PAGE):
-                # The time as well as the id: the baseline itself may have been deleted.
-                older = baseline.created_at is not None and batch.created_at < baseline.created_at
-                if older or batch.id == baseline.batch_id:
+                if batch.created_at < oldest if oldest else batch.id == baseline.batch_id:
                     break
                 newer.append(batch)
-        return newer
+        return [b for b in newer if b.id != baseline.batch_id and b.id not in baseline.known]
 
     def download(self, id: str, part: Path) -> None:
-        with _reading(NotFound), _writing(part) as write:
+        with _reading(NotFound, Conflict), _writing(part) as write:
             for piece in _short_lines(self._client.chunks(id)):
                 write(piece)
 
@@ -114,8 +125,9 @@ def _reading(*passing: type[ApiError]) -> Iterator[None]:
     except IncompleteResults:
         raise
     except ApiError as error:
-        # BadResponse: a proxy's error page comes and goes.
-        if error.transient or isinstance(error, (BadResponse, *passing)):
+        # BadResponse: a proxy's error page comes and goes. And a server in trouble that says not to ask again
+        # (x-should-retry) means now, not for ever: the batch is there all the same.
+        if error.transient or isinstance(error, (BadResponse, RateLimited, ServerError, *passing)):
             raise TryLater(error) from error
         raise
 
@@ -143,11 +155,3 @@ def _short_lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
 def _later(error: ApiError) -> bool:
     """Of a create that made nothing: whether the same one may succeed later."""
     return isinstance(error, ConnectionFailed | RateLimited | ServerError)
-
-
-def _server_time(headers: Mapping[str, str]) -> datetime:
-    try:
-        moment = parsedate_to_datetime(headers.get("date", ""))
-    except (TypeError, ValueError):
-        return datetime.now(UTC)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -41,20 +41,34 @@ class TryLater(ProviderError):
 
 
 class OutcomeUnknown(ProviderError):
-    """It may have been created: reconcile before anything else."""
+    """It may have been created: reconcile before anything else. `batch`: what the API named, where it named
+    one that does not fit what was sent."""
 
     exit_code = ExitCode.NOT_FINISHED
+
+    def __init__(self, cause: ApiError, *, batch: Batch | None = None) -> None:
+        super().__init__(cause)
+        self.batch = batch
+
+
+CLOCKS_DIFFER = timedelta(seconds=60)
+"""A batch may be listed as older than one that was there before it: several servers accept them, each with a
+clock of its own. By less than this."""
 
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
     """The newest batch (None where there is none), the server's clock, and who we are to the server: a short
-    fingerprint that changes with the key and the workspace, and from which no key can be read."""
+    fingerprint that changes with the key and the workspace, and from which no key can be read.
+
+    `known`: the batches created within CLOCKS_DIFFER before the newest, and that one.
+    """
 
     batch_id: str | None
     created_at: datetime | None
     server_time: datetime
     credential: str
+    known: tuple[str, ...] = ()
 
 
 class Provider(Protocol):
@@ -84,7 +98,8 @@ class Provider(Protocol):
         """The batch. Raises TryLater, also for a 404: a batch we own may be invisible for a while."""
 
     def since(self, baseline: Baseline) -> Sequence[Batch]:
-        """Every batch newer than the baseline, newest first, also where that one is deleted by now.
+        """Every batch that may be newer than the baseline, newest first, also where that one is deleted by
+        now: what was created after it, or shortly before and was not known then.
 
         Raises TryLater.
         """

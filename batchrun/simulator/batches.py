@@ -14,6 +14,7 @@ import shutil
 import tempfile
 import threading
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -243,6 +244,7 @@ class _Ledger:
         self._lock = threading.Lock()
         self._read = 0
         self._order: list[str] = []  # one short id a batch, not a request
+        self._times: list[str] = []  # of creation, beside the ids
         self._place: dict[str, int] = {}
 
     def add(self, entry: dict[str, Json]) -> None:
@@ -258,7 +260,13 @@ class _Ledger:
                 whole = new.rfind(b"\n") + 1
                 self._read += whole
                 for line in new[:whole].splitlines():
-                    batch_id = orjson.loads(line)["id"]
-                    self._place[batch_id] = len(self._order)
-                    self._order.append(batch_id)
+                    self._insert(orjson.loads(line))
             return self._order, self._place
+
+    def _insert(self, entry: dict[str, str]) -> None:
+        """By created_at, as the API lists: a server with another clock may have accepted it."""
+        at = bisect_right(self._times, entry["created_at"])
+        self._times.insert(at, entry["created_at"])
+        self._order.insert(at, entry["id"])
+        for place in range(at, len(self._order)):
+            self._place[self._order[place]] = place

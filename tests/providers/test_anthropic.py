@@ -142,6 +142,15 @@ def test_the_three_outcomes_of_a_create_that_failed(reply: Reply, kind: type, sh
     assert str(caught.value) == str(caught.value.cause)
 
 
+def test_a_batch_of_another_size_is_named_and_not_trusted(shard: Path) -> None:
+    odd = http(batch_json("msgbatch_odd", processing=1))
+    said = "came back with 1 requests, not 2"
+    with talking(odd) as (_, provider), pytest.raises(OutcomeUnknown, match=said) as caught:
+        create(provider, shard)
+    assert caught.value.batch
+    assert caught.value.batch.id == "msgbatch_odd"
+
+
 def test_a_server_that_never_answers(shard: Path) -> None:
     with talking(b"") as (_, provider), pytest.raises(OutcomeUnknown, match="timed out"):
         create(provider, shard)
@@ -191,6 +200,7 @@ READS: list[Callable[[Anthropic], object]] = [
         api_error(429, "rate_limit_error"),
         api_error(500, "api_error"),
         api_error(529, "overloaded_error"),
+        api_error(503, "api_error", x_should_retry="false"),
         http(b"<html>", 404),
         http({}, 302, location="/x"),
     ],
@@ -232,7 +242,7 @@ def test_the_baselines_clock_and_fingerprint() -> None:
     with talking(reply) as (server, provider):
         baseline = provider.newest()
     assert baseline.server_time == datetime(2026, 11, 22, 10, tzinfo=UTC)
-    assert server.seen[0].path == "/v1/messages/batches?limit=1"
+    assert server.seen[0].path == "/v1/messages/batches?limit=20"
     with talking(reply, key="sk-other") as (_, provider):
         assert provider.newest().credential != baseline.credential
     with talking(http(page, date="never")) as (_, provider):
@@ -252,6 +262,19 @@ def test_since_looks_on_over_pages_until_the_baseline() -> None:
         "limit=100&after_id=b",
         "limit=100&after_id=d",
     ]
+
+
+def test_a_batch_that_a_server_with_a_slow_clock_accepts_after_the_baseline() -> None:
+    def page(*times: str) -> bytes:
+        data = [{**batch_json(f"b{time}"), "created_at": f"2026-11-22T{time}Z"} for time in times]
+        return http({"data": data, "has_more": False, "first_id": None, "last_id": None})
+
+    before = page("10:00:00", "09:59:30", "09:30:00")
+    after = page("10:00:01", "10:00:00", "09:59:55", "09:59:30", "09:30:00", "09:00:00")
+    with talking(before, after) as (_, provider):
+        baseline = provider.newest()
+        assert (baseline.batch_id, baseline.known) == ("b10:00:00", ("b10:00:00", "b09:59:30"))
+        assert [b.id for b in provider.since(baseline)] == ["b10:00:01", "b09:59:55"]
 
 
 LINES = b'{"custom_id":"a","result":{"type":"expired"}}\n{"custom_id":"b\xe2\x80\xa8\r"}'

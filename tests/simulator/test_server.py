@@ -96,7 +96,8 @@ def test_two_processes_share_a_folder(make_simulator: MakeSimulator, tmp_path: P
     assert len(texts[0].split(b"\n")) == 50
     assert len(set(texts)) == 1
     listed = [[batch["id"] for batch in page] for page in pages]
-    assert listed[0] == listed[1] == [line["id"] for line in reversed(ledger(tmp_path))]
+    in_order = sorted(ledger(tmp_path), key=lambda line: line["created_at"], reverse=True)
+    assert listed[0] == listed[1] == [line["id"] for line in in_order]
     assert sorted(listed[0]) == sorted([*created, batch_id])
 
 

@@ -70,13 +70,11 @@ def _foreign(line: bytes) -> list[bytes]:
 
 
 def _separators(line: bytes) -> list[bytes]:
-    """U+2028, U+2029 and U+0085 raw in the text, a CR in it and one as white space: each a line's end to a
+    """U+2028, U+2029 and U+0085 raw in a text, a CR in it and one as white space: each a line's end to a
     careless reader, none to JSON Lines."""
     result = orjson.loads(line)
-    for block in result["result"].get("message", {}).get("content", []):
-        if "text" in block:
-            block["text"] += " one\u2028two\u2029three\x85four\r\nfive\rsix"
-    return [b"{\r" + orjson.dumps(result)[1:]]
+    result["result"]["separators"] = "one\u2028two\u2029three\x85four\r\nfive\rsix"
+    return [orjson.dumps(result)[:-1] + b"\r}"]
 
 
 def _endless(size: int) -> Iterator[bytes]:
