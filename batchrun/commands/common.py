@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 import click
 
 from batchrun import money
-from batchrun.errors import Interrupted
+from batchrun.errors import ConfigError, Interrupted
 
 if TYPE_CHECKING:
     from batchrun.engine import Observer
@@ -72,6 +72,13 @@ def root_option(command: F) -> F:
         from batchrun.configfiles import load_config
 
         config = load_config(spec.absolute().parent)
+        for folder in config.roots:
+            if not folder.is_dir():
+                raise ConfigError(
+                    f"roots names a folder that is not there: {folder}",
+                    where=config.origins.get("roots", ""),
+                    hint="make the folder, or take it out",
+                )
         roots = tuple(dict.fromkeys((*roots, *config.roots)))
         return command(*args, spec=spec, roots=roots, config=config, **options)
 

@@ -10,6 +10,7 @@ import pytest
 from batchrun.commands.init import init
 from batchrun.commands.validate import validate
 from batchrun.errors import DataError, MissingInput
+from tests.workbench import Bench
 
 
 def batchrun(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
@@ -119,3 +120,14 @@ def test_other_roots(tmp_path: Path) -> None:
     edit(home / "batch.yaml", "path: rows.csv", "path: ../other/rows.csv")
     assert batchrun(home, "validate").returncode == 65
     assert batchrun(home, "validate", "--root", "../other").returncode == 0
+
+
+def test_a_root_that_is_not_there(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.job(rows=1)
+    ran = bench.run("validate", code=78, BATCHRUN_ROOTS=str(tmp_path / "none"))
+    assert ran.stderr == (
+        f"error: roots names a folder that is not there: {tmp_path / 'none'}\n"
+        "  --> BATCHRUN_ROOTS\n"
+        "hint: make the folder, or take it out\n"
+    )

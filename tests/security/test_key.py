@@ -41,12 +41,17 @@ batchrun.cli.main()
 """
 
 
+TALKATIVE = "env > env.txt; cat > event.txt; env; env >&2; exit 3"
+"""A hook that tells all that it was told."""
+
+
 def test_a_whole_run_with_everything_it_leaves(bench: Bench, tmp_path: Path) -> None:
     bench.serve(results=[{"match": "word 2", "type": "errored"}])
-    bench.job(rows=3, retry={"max_attempts": 2})
+    bench.job(rows=3, retry={"max_attempts": 2}, on={"rows_failed": [{"run": ["sh", "-c", TALKATIVE]}]})
     runs = [bench.run("validate", "--json"), bench.run("plan", "--json"), bench.run("run", "--json", code=3)]
     runs += [bench.run("status", "--json"), bench.run("retry"), bench.run("batches", "list", "--json")]
     silent(*runs)
+    assert bench.path("env.txt").stat().st_size > 100
     assert list(files_with(CANARY, tmp_path)) == []  # the job's folder and the simulator's
 
 
