@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from batchrun.errors import DataError, MissingInput
+from batchrun.errors import DataError, DiskError, MissingInput
 from batchrun.files import disk_error
 from batchrun.safetext import plain
 
@@ -53,9 +53,7 @@ def open_regular(path: Path, *, folder: int | None = None) -> BinaryIO:
     except FileNotFoundError as error:
         raise MissingInput(f"no such file: {_shown(path)}") from error
     except OSError as error:
-        if error.errno == errno.EIO:  # says nothing about the file
-            raise disk_error(error, path, "read") from error
-        raise DataError(f"cannot open {_shown(path)}: {error.strerror}") from error
+        raise _cannot_open(error, path) from error
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
         raise DataError(f"{_shown(path)} is not a regular file")
@@ -79,9 +77,15 @@ def open_confined(path: Path) -> BinaryIO:
     except NotADirectoryError as error:
         raise DataError(f"cannot open {_shown(path)}: what stands on the way is no folder") from error
     except OSError as error:
-        raise DataError(f"cannot open {_shown(path)}: {error.strerror}") from error
+        raise _cannot_open(error, path) from error
     finally:
         os.close(handle)
+
+
+def _cannot_open(error: OSError, path: Path) -> DataError | DiskError:
+    if error.errno == errno.EIO:  # says nothing about the file
+        return disk_error(error, path, "read")
+    return DataError(f"cannot open {_shown(path)}: {error.strerror}")
 
 
 def _shown(path: Path) -> str:

@@ -19,7 +19,7 @@ WRITES = (
 NETWORK = ("socket", "connect", "sendto", "sendmsg", "recvfrom", "recvmsg", "shutdown")
 
 _CALL = re.compile(r"(?P<name>\w+)\((?P<args>.*)\) += (?P<result>.*)")
-_OPENS_TO_WRITE = re.compile(r"O_(WRONLY|RDWR|CREAT|DIRECTORY)")
+_OPENS_TO_WRITE = re.compile(r"O_(WRONLY|RDWR|CREAT)|O_RDONLY(?!.*O_PATH).*O_DIRECTORY")
 
 
 @cache
@@ -56,17 +56,18 @@ def listing(log: Path) -> list[str]:
     return ["-y", "-s", "0", "-o", str(log), "-e", f"trace={','.join((*WRITES, *NETWORK))}"]
 
 
-def read(log: Path) -> list[Syscall]:
-    return list(_calls(log))
+def read(log: Path, *, reads: bool = False) -> list[Syscall]:
+    """The calls of a run; with `reads`, also the openings that only read."""
+    return list(_calls(log, reads))
 
 
-def _calls(log: Path) -> Iterator[Syscall]:
+def _calls(log: Path, reads: bool) -> Iterator[Syscall]:
     numbers: Counter[str] = Counter()
     for line in log.read_text(errors="replace").splitlines():
         if match := _CALL.match(line):
             name = match["name"]
             numbers[name] += 1
-            if name != "openat" or _OPENS_TO_WRITE.search(match["args"]):
+            if reads or name != "openat" or _OPENS_TO_WRITE.search(match["args"]):
                 yield Syscall(name, numbers[name], match["args"])
 
 

@@ -38,12 +38,12 @@ def rig() -> Iterator[Rig]:
         yield rig
 
 
-def calls(rig: Rig, staged: Staged) -> list[Syscall]:
+def calls(rig: Rig, staged: Staged, *, reads: bool = False) -> list[Syscall]:
     log = rig.folder / "syscalls"
     with rig.trial(staged) as attempt:
         ran = rig.traced(attempt, *staged.scenario.struck, options=syscalls.listing(log))
         assert ran.code == 0, ran
-    return syscalls.read(log)
+    return syscalls.read(log, reads=reads)
 
 
 def part_of(found: list[Syscall], part: int) -> list[Syscall]:
@@ -120,6 +120,15 @@ def test_nothing_opens_any_more(rig: Rig, tally: Tally) -> None:
         for call in opening[:4]:
             with campaign.trial(str(call)), rig.trial(staged) as attempt:
                 refuse(rig, attempt, staged, call, "EIO", forever=True)
+
+
+def test_a_folder_on_the_way_to_the_data_cannot_be_read(rig: Rig, tally: Tally) -> None:
+    staged = rig.stage(SCENARIOS[0])
+    walking = [call for call in calls(rig, staged, reads=True) if "O_PATH" in call.args]
+    with tally("EIO at every opening, a sample") as campaign:
+        for call in walking[-1:]:
+            with campaign.trial(str(call)), rig.trial(staged) as attempt:
+                refuse(rig, attempt, staged, call, "EIO", forever=False)
 
 
 @pytest.mark.campaign
