@@ -37,14 +37,13 @@ def command(paths: tuple[Path, ...], quiet: bool, as_json: bool, **how: Any) -> 
     from batchrun.watch.loop import Loop
     from batchrun.watch.nudges import Nudges
 
-    settings = watching.settings(**how, events="none")
     tell = watching.teller(len(paths), quiet=quiet, as_json=as_json)
+    named = _folders(paths)
+    watched = [path for path, only in named if only is None]
+    each = [watching.for_folder(how, path, watched, events="none") for path, _ in named]
+    settings = watching.for_all(each)
     with ExitStack() as open_:
-        named = _folders(paths)
-        watched = [path for path, only in named if only is None]
-        folders = [
-            Folder(path, watching.for_folder(settings, path, watched), tell, only) for path, only in named
-        ]
+        folders = [Folder(path, own, tell, only) for (path, only), own in zip(named, each, strict=True)]
         for folder in folders:
             try:
                 open_.enter_context(folder.notes.alone(str(folder.shown)))

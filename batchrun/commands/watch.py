@@ -56,11 +56,13 @@ def command(
     from batchrun.watch.loop import Loop
     from batchrun.watch.nudges import Nudges
 
-    settings = watching.settings(**how, events="none" if once else events or "native")
+    events = "none" if once else events or "native"
     tell = watching.teller(len(folders), quiet=quiet, as_json=as_json)
     unique = list(dict.fromkeys(folders))
+    each = [watching.for_folder(how, folder, unique, events=events) for folder in unique]
+    settings = watching.for_all(each)
     with ExitStack() as open_:
-        watched = [Folder(folder, watching.for_folder(settings, folder, unique), tell) for folder in unique]
+        watched = [Folder(folder, own, tell) for folder, own in zip(unique, each, strict=True)]
         for folder in watched:
             open_.enter_context(folder.notes.among_others())
         nudges = Nudges(settings.events, [folder.path for folder in watched])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -32,17 +32,16 @@ def duration_option(*names: str, default: str, help: str) -> Callable[[F], F]:
 def _measured(
     read: Callable[[str], float], metavar: str, names: tuple[str, ...], default: str, help: str
 ) -> Callable[[F], F]:
-    """An option whose value has a unit; a bare 0 needs none."""
+    """An option whose value has a unit; a bare 0 needs none. Not given, the configuration decides: `default` is
+    its default."""
 
-    def convert(_ctx: click.Context, _param: click.Parameter, value: str) -> float:
+    def convert(_ctx: click.Context, _param: click.Parameter, value: str | None) -> float | None:
         try:
-            return 0 if value == "0" else read(value)
+            return None if value is None else 0 if value == "0" else read(value)
         except ValueError as error:
             raise click.BadParameter(str(error)) from None
 
-    return click.option(
-        *names, metavar=metavar, default=default, show_default=True, callback=convert, help=help
-    )
+    return click.option(*names, metavar=metavar, callback=convert, help=f"{help} [default: {default}]")
 
 
 _OPTIONS: Sequence[Callable[[F], F]] = (
@@ -52,8 +51,8 @@ _OPTIONS: Sequence[Callable[[F], F]] = (
     click.option("--match", multiple=True, metavar="PATTERN", help="Names of specs (default: *.yaml, *.yml)."),
     duration_option("--settle", default="2s", help="How long a file must hold still."),
     duration_option("--data-wait", default="1h", help="How long a spec waits for its data; 0: not at all."),
-    click.option("--jobs", "-j", "workers", type=click.IntRange(1, 64), default=4, show_default=True, metavar="N", help="Jobs advanced at once."),
-    click.option("--polls-per-minute", type=click.FloatRange(1), default=600, show_default=True, metavar="N", help="How often the API may be asked how batches are, over all jobs."),
+    click.option("--jobs", "-j", "workers", type=click.IntRange(1, 64), metavar="N", help="Jobs advanced at once. [default: 4]"),
+    click.option("--polls-per-minute", type=click.FloatRange(1), metavar="N", help="How often the API may be asked how batches are, over all jobs. [default: 600]"),
     _measured(units.size, "SIZE", ("--memory",), "4GB", "The most one job's process may take; 0: no limit."),
     duration_option("--time-limit", default="30m", help="Stop a job's process that is silent for so long."),
     click.option("--yes", is_flag=True, help="Allow first spends of specs that set no budget."),
@@ -67,18 +66,45 @@ def options(command: F) -> F:
     return command
 
 
-def settings(**how: Any) -> Settings:
-    """The options as they came from the command line."""
-    return Settings(**{**how, "match": how["match"] or PATTERNS})
-
-
-def for_folder(settings: Settings, folder: Path, watched: Sequence[Path] = ()) -> Settings:
-    """The same with the operator's configuration for that folder. Raises ConfigError."""
+def for_folder(how: Mapping[str, Any], folder: Path, watched: Sequence[Path], *, events: str) -> Settings:
+    """How `folder` is treated: as the options say and, where they say nothing, the operator's configuration for
+    it. Raises ConfigError."""
     from batchrun.configfiles import load_config
 
     config = load_config(folder, watched=watched)
-    roots = tuple(dict.fromkeys((*settings.roots, *config.roots)))
-    return replace(settings, roots=roots, config=config, watched=folder in watched)
+    configured = {
+        "settle": config.watch_settle,
+        "data_wait": config.watch_data_wait,
+        "rescan": config.watch_rescan,
+        "workers": config.watch_jobs,
+        "polls_per_minute": config.poll_per_minute,
+        "memory": config.watch_memory,
+        "time_limit": config.watch_time_limit,
+    }
+    given = {name: value for name, value in how.items() if value is not None}
+    return Settings(
+        **{
+            **configured,
+            **given,
+            "match": how["match"] or PATTERNS,
+            "roots": tuple(dict.fromkeys((*how["roots"], *config.roots))),
+        },
+        config=config,
+        watched=folder in watched,
+        events=events,
+    )
+
+
+def for_all(folders: Sequence[Settings]) -> Settings:
+    """What concerns all folders at once: the smallest of each."""
+    return replace(
+        folders[0],
+        settle=max(f.settle for f in folders),
+        rescan=min(f.rescan for f in folders),
+        workers=min(f.workers for f in folders),
+        polls_per_minute=min(f.polls_per_minute for f in folders),
+        time_limit=min(f.time_limit for f in folders),
+    )
 
 
 # ---- news --------------------------------------------------------------------------------------

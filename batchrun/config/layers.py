@@ -8,10 +8,10 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from batchrun import units
 from batchrun.config.tomlmarks import Mark, Marks, Steps, find_marks
@@ -22,6 +22,8 @@ from batchrun.model import Hook, Json, Place
 MAX_BYTES = 1 << 20
 SECRETS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
 """Variables that hold a credential."""
+
+T = TypeVar("T")
 
 _SECTIONS = {key.name.partition(".")[0] for key in KEYS if "." in key.name}
 _AT = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
@@ -232,8 +234,10 @@ def read_value(kind: Kind, value: Json, folder: Path, environ: Mapping[str, str]
             return float(value)
         case Kind.COUNT, int() if value >= 1:
             return value
-        case Kind.DURATION, str() if (seconds := _seconds(value)) is not None:
+        case Kind.DURATION, str() if (seconds := _measure(units.duration, value)) is not None:
             return seconds
+        case Kind.SIZE, str() if (size := _measure(units.size, value)) is not None:
+            return size
     raise ValueError(f"must be {kind.value}, not {_shown(value)}")
 
 
@@ -283,9 +287,9 @@ def _path(text: str, folder: Path, environ: Mapping[str, str]) -> Path:
     return folder / text
 
 
-def _seconds(text: str) -> float | None:
+def _measure(read: Callable[[str], T], text: str) -> T | None:
     try:
-        return units.duration(text)
+        return read(text)
     except ValueError:
         return None
 

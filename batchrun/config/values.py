@@ -29,6 +29,7 @@ class Kind(Enum):
     USD = "an amount in US dollars, 0 or more"
     COUNT = "an integer of at least 1"
     DURATION = "a duration such as 90s, 15m, 25h or 1h30m"
+    SIZE = "a size such as 500MB or 4GB"
     HOOKS = 'a list such as [{run = ["command", "argument"]}, {post = "https://…"}]'
 
 
@@ -61,6 +62,13 @@ KEYS = (
     Key("budget.default_usd", Kind.USD, "the budget of a spec that sets none"),
     Key("budget.job_usd", Kind.USD, "the most a job may cost, whatever its spec says"),
     Key("poll.min_interval", Kind.DURATION, "the least time between two looks at a batch"),
+    Key("poll.per_minute", Kind.COUNT, "how often watch and tick may ask how batches are, over all jobs"),
+    Key("watch.settle", Kind.DURATION, "how long a file must hold still before it counts as whole"),
+    Key("watch.data_wait", Kind.DURATION, "how long a spec waits for its data"),
+    Key("watch.rescan", Kind.DURATION, "the longest time between two scans of a folder"),
+    Key("watch.jobs", Kind.COUNT, "how many jobs are advanced at once"),
+    Key("watch.memory", Kind.SIZE, "the most that one job's process may take"),
+    Key("watch.time_limit", Kind.DURATION, "when a job's process that is silent is stopped"),
     Key("hooks.timeout", Kind.DURATION, "how long a hook may take"),
     Key("hooks.tries", Kind.COUNT, "how many runs try a hook that fails"),
     Key("hooks.secret_file", Kind.PATH, "signs what is posted (HMAC-SHA256)"),
@@ -82,7 +90,7 @@ class SpecHooks(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What is in force. Fields are named as the keys, with '_' for '.'; durations are seconds.
+    """What is in force. Fields are named as the keys, with '_' for '.'; durations are seconds, sizes bytes.
 
     `origins` tells of each key where its value was set: `file:line:col`, a variable, or nothing for a default.
     """
@@ -95,6 +103,13 @@ class Config:
     budget_default_usd: float | None = None
     budget_job_usd: float | None = None
     poll_min_interval: float = 0.0
+    poll_per_minute: int = 600
+    watch_settle: float = 2.0
+    watch_data_wait: float = 3600.0
+    watch_rescan: float = 10.0
+    watch_jobs: int = 4
+    watch_memory: int = 4_000_000_000
+    watch_time_limit: float = 1800.0
     hooks_timeout: float = 30.0
     hooks_tries: int = 3
     hooks_secret_file: Path | None = None

@@ -12,7 +12,7 @@ from batchrun.config.values import KEYS, Config, Key, Kind, Value
 from batchrun.model import Hook
 from batchrun.render.lines import WIDTH, joined
 from batchrun.safetext import plain
-from batchrun.units import format_duration, format_usd
+from batchrun.units import format_duration, format_size, format_usd
 
 _KEY, _VALUE = 20, 32
 
@@ -57,6 +57,8 @@ def _texts(key: Key, value: Value) -> list[str]:
             return [str(value).lower()]
         case float():
             return [format_usd(value) if key.kind is Kind.USD else format_duration(value)]
+        case int() if key.kind is Kind.SIZE:
+            return [format_size(value)]
     return [str(value)]
 
 

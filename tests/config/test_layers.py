@@ -38,6 +38,14 @@ default_usd = 5
 job_usd = 10.5
 [poll]
 min_interval = "1m 30s"
+per_minute = 60
+[watch]
+settle = "3s"
+data_wait = "1d"
+rescan = "20s"
+jobs = 2
+memory = "1GiB"
+time_limit = "1h"
 [hooks]
 timeout = "5s"
 tries = 2
@@ -75,14 +83,21 @@ def test_every_key() -> None:
         budget_default_usd=5.0,
         budget_job_usd=10.5,
         poll_min_interval=90.0,
+        poll_per_minute=60,
+        watch_settle=3.0,
+        watch_data_wait=86400.0,
+        watch_rescan=20.0,
+        watch_jobs=2,
+        watch_memory=1 << 30,
+        watch_time_limit=3600.0,
         hooks_timeout=5.0,
         hooks_tries=2,
         hooks_secret_file=Path("/run/credentials/x/hmac"),
         hooks_keep_key=True,
-        on_done=(hook("17:9", "echo", "done"), hook("17:35", post="https://example.com/hook?x=1")),
+        on_done=(hook("25:9", "echo", "done"), hook("25:35", post="https://example.com/hook?x=1")),
         on_rows_failed=(),
-        on_needs_person=(hook("19:1", "mail", "ops"),),
-        on_failed=(hook("21:1", post="http://127.0.0.1:8080/x"),),
+        on_needs_person=(hook("27:1", "mail", "ops"),),
+        on_failed=(hook("29:1", post="http://127.0.0.1:8080/x"),),
     )
     assert set(config.origins) == {key.name for key in KEYS}
     assert config.origin("budget.job_usd") == "/srv/batchrun.toml:8:11"
@@ -105,7 +120,7 @@ def test_the_schema_has_the_same_keys_and_defaults() -> None:
 
 WRONG: list[tuple[str, str, str, str, str]] = [
     ("rots = []", "1:1", "", "unknown key 'rots'", "did you mean 'roots'?"),
-    ("settings = 1", "1:1", "", "unknown key 'settings'", "known here: allow_commands, base_url, budget, hooks, key_file, on, poll, roots, workspace_id"),
+    ("settings = 1", "1:1", "", "unknown key 'settings'", "known here: allow_commands, base_url, budget, hooks, key_file, on, poll, roots, watch, workspace_id"),
     ("job_usd = 1", "1:1", "", "unknown key 'job_usd'", "job_usd belongs under [budget]"),
     ("[budget]\nroots = []", "2:1", "budget", "unknown key 'roots'", "roots belongs at the top, before any [table]"),
     ("[budget]\n'max usd' = 1", "2:1", "budget", "unknown key 'max usd'", "did you mean 'budget.job_usd'?"),
@@ -120,6 +135,7 @@ WRONG: list[tuple[str, str, str, str, str]] = [
     ("[hooks]\ntries = 0", "2:9", "hooks.tries", "must be an integer of at least 1, not 0", ""),
     ("[hooks]\ntries = 1.0", "2:9", "hooks.tries", "must be an integer of at least 1, not 1.0", ""),
     ("poll.min_interval = 5", "1:21", "poll.min_interval", "must be a duration such as 90s, 15m, 25h or 1h30m, not 5", ""),
+    ("watch.memory = 4", "1:16", "watch.memory", "must be a size such as 500MB or 4GB, not 4", ""),
     ("allow_commands = 'yes'", "1:18", "allow_commands", "must be true or false, not the string 'yes'", ""),
     ("roots = '/x'", "1:9", "roots", "must be a list of folders, not the string '/x'", ""),
     ("roots = ['']", "1:9", "roots", "must be a list of folders, not a list", ""),
@@ -178,6 +194,13 @@ def test_every_key_but_hooks_has_a_variable() -> None:
         "BATCHRUN_BUDGET_DEFAULT_USD": "5",
         "BATCHRUN_BUDGET_JOB_USD": "7.5",
         "BATCHRUN_POLL_MIN_INTERVAL": "2m",
+        "BATCHRUN_POLL_PER_MINUTE": "30",
+        "BATCHRUN_WATCH_SETTLE": "0s",
+        "BATCHRUN_WATCH_DATA_WAIT": "3h",
+        "BATCHRUN_WATCH_RESCAN": "1m",
+        "BATCHRUN_WATCH_JOBS": "1",
+        "BATCHRUN_WATCH_MEMORY": "0B",
+        "BATCHRUN_WATCH_TIME_LIMIT": "1m",
         "BATCHRUN_HOOKS_TIMEOUT": "1s",
         "BATCHRUN_HOOKS_TRIES": "9",
         "BATCHRUN_HOOKS_SECRET_FILE": "/s",
@@ -194,6 +217,13 @@ def test_every_key_but_hooks_has_a_variable() -> None:
         budget_default_usd=5.0,
         budget_job_usd=7.5,
         poll_min_interval=120.0,
+        poll_per_minute=30,
+        watch_settle=0.0,
+        watch_data_wait=10800.0,
+        watch_rescan=60.0,
+        watch_jobs=1,
+        watch_memory=0,
+        watch_time_limit=60.0,
         hooks_timeout=1.0,
         hooks_tries=9,
         hooks_secret_file=Path("/s"),
@@ -244,7 +274,7 @@ def test_the_first_layer_wins() -> None:
     config = resolve(layers)
     assert (config.roots, config.hooks_tries, config.hooks_timeout) == ((Path("f"),), 2, 5.0)
     assert [config.origin(n).rpartition("/")[2] for n in ("roots", "hooks.tries", "hooks.timeout")] == [
-        "--root", "BATCHRUN_HOOKS_TRIES", "batchrun.toml:12:11",
+        "--root", "BATCHRUN_HOOKS_TRIES", "batchrun.toml:20:11",
     ]  # fmt: skip
 
 
