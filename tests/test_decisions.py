@@ -223,8 +223,9 @@ def test_a_deleted_batch_is_submitted_again_when_a_person_says_so(bench: Bench) 
     bench.go(wait=False, code=75)
     with pytest.raises(UsageError, match=r"^shard '0001' is not held$"):
         resubmit_shard(spec, "0001", environ=bench.env)
-    bench.serve(faults=[{"on": "retrieve", "not_found": True, "times": 2}])
+    bench.serve(faults=[{"on": "retrieve", "not_found": True, "times": 0}])
     ran = bench.run("run", "--no-wait", code=75)
+    bench.serve()
     lost = bench.ledger()[0]["id"]
     assert ran.stderr.endswith(
         f"decide: the API knows no {lost} (shard 0001). Look\n"
