@@ -21,6 +21,12 @@ from batchrun.safetext import plain
 STATE_FOLDER = ".batchrun"
 """Holds the run directories of a folder's jobs."""
 
+_OF_THE_FILE = {
+    *(errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR),
+    *(errno.ENXIO, errno.ENODEV, errno.EINVAL),
+}
+"""What the name or the file is to blame for; anything else is the machine's fault."""
+
 _HINT = "move it below the spec's folder, or allow its folder with --root DIR or BATCHRUN_ROOTS"
 
 
@@ -83,9 +89,9 @@ def open_confined(path: Path) -> BinaryIO:
 
 
 def _cannot_open(error: OSError, path: Path) -> DataError | DiskError:
-    if error.errno == errno.EIO:  # says nothing about the file
-        return disk_error(error, path, "read")
-    return DataError(f"cannot open {_shown(path)}: {error.strerror}")
+    if error.errno in _OF_THE_FILE:
+        return DataError(f"cannot open {_shown(path)}: {error.strerror}")
+    return disk_error(error, path, "read")
 
 
 def _shown(path: Path) -> str:
