@@ -66,6 +66,22 @@ class Forks:
         self._order(args, cwd, env, **order)
         return self._ended(args)
 
+    def struck(
+        self,
+        *args: str,
+        cwd: Path,
+        env: Mapping[str, str],
+        effect: int,
+        signals: Sequence[str] = (),
+        fill: bool = False,
+    ) -> tuple[Ran, int]:
+        """Run it, and strike it before its nth effect; also how many effects there were."""
+        count = self._list.with_name("effects")
+        strike = {"effect": effect, "signals": list(signals), "fill": fill, "report": str(count)}
+        self._order(args, cwd, env, strike=strike)
+        ran = self._ended(args)
+        return ran, count.stat().st_size
+
     def lines(self, *args: str, cwd: Path, env: Mapping[str, str]) -> tuple[Ran, list[Line]]:
         """Run it, and tell which lines of the package ran, in the order of their first time."""
         self._order(args, cwd, env, list=str(self._list))
@@ -94,7 +110,15 @@ class Forks:
 
     def _order(self, args: Sequence[str], cwd: Path, env: Mapping[str, str], **special: Any) -> None:
         assert self._server.stdin
-        order = {"args": args, "cwd": str(cwd), "env": env, "at": None, "list": None, "gate": None}
+        order = {
+            "args": args,
+            "cwd": str(cwd),
+            "env": env,
+            "at": None,
+            "list": None,
+            "gate": None,
+            "strike": None,
+        }
         order |= {"stdout": str(self._out), "stderr": str(self._err), **special}
         self._server.stdin.write(orjson.dumps(order) + b"\n")
         self._server.stdin.flush()

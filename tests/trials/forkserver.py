@@ -4,7 +4,8 @@
 
 Starting Python and importing everything takes ten times as long as the run that a trial wants to break off.
 A child runs `batchrun.cli` with the order's arguments, folder and environment. It may be told to list every
-line of our package that it runs, or to die at one of them: at the `hit`th time that line is about to run.
+line of our package that it runs, or to die at one of them: at the `hit`th time that line is about to run. Or it is
+struck before the nth of its effects (a file opened, renamed, removed; bytes sent) by signals, or by a full disk.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import orjson
 Line = tuple[str, int]
 _PR_SET_PTRACER = 0x59616D61  # <linux/prctl.h>
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+FILLER = "filler"
 PACKAGE = str(Path(__file__).resolve().parents[2] / "batchrun") + os.sep
 
 
@@ -62,6 +64,8 @@ def _child(order: dict[str, Any]) -> None:
         else:
             if order["at"]:
                 _die_at((PACKAGE + order["at"][0], order["at"][1]), order["hit"])
+            if order["strike"]:
+                _strike(**order["strike"])
             code = _batchrun(order["args"])
     except BaseException:
         traceback.print_exc()
@@ -97,6 +101,47 @@ def _batchrun(args: list[str]) -> int:
     except SystemExit as left:
         return int(left.code or 0)
     return 0
+
+
+# ---- effects -------------------------------------------------------------------------------------
+
+
+def _strike(effect: int, signals: list[str], fill: bool, report: str) -> None:
+    """Before the `effect`th effect, and before each one after it, as long as there are `signals`, send us one;
+    with `fill`, take the last byte of the disk of the current folder. `report`: a file that counts the effects."""
+    here, left = str(Path.cwd()), effect
+    waiting = [signal.Signals[f"SIG{name}"] for name in signals]
+    counter = os.open(report, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
+
+    def hook(event: str, args: tuple[Any, ...]) -> None:
+        nonlocal left, fill
+        if not _effect(event, args, here):
+            return
+        left -= 1
+        os.write(counter, b".")
+        if left <= 0 and fill:
+            fill = False
+            _fill(here)
+        if left <= 0 and waiting:
+            os.kill(os.getpid(), waiting.pop(0))
+
+    sys.addaudithook(hook)
+
+
+def _effect(event: str, args: tuple[Any, ...], here: str) -> bool:
+    if event in ("http.client.send", "socket.connect"):
+        return True
+    named = event in ("open", "os.rename", "os.remove", "os.mkdir") and isinstance(args[0], str | Path)
+    return named and str(args[0]).startswith(here) and not str(args[0]).endswith(FILLER)
+
+
+def _fill(folder: str) -> None:
+    handle = os.open(f"{folder}/{FILLER}", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for size in (65536, 4096, 1):
+        with suppress(OSError):
+            while True:
+                os.write(handle, b"x" * size)
+    os.close(handle)
 
 
 # ---- lines ---------------------------------------------------------------------------------------

@@ -195,6 +195,14 @@ class Rig:
     def traced(self, attempt: Attempt, *args: str, options: Sequence[str]) -> Ran:
         return self.warm.traced(*args, cwd=attempt.folder, env=attempt.env, options=options)
 
+    def struck(
+        self, attempt: Attempt, *args: str, effect: int, signals: Sequence[str] = (), fill: bool = False
+    ) -> tuple[Ran, int]:
+        """Struck before its nth effect; and how many effects there were."""
+        return self.warm.struck(
+            *args, cwd=attempt.folder, env=attempt.env, effect=effect, signals=signals, fill=fill
+        )
+
     def again(self, attempt: Attempt) -> Ran:
         """Run it to its end, without anybody doing anything."""
         return attempt.carry_on(lambda: self.run(attempt, *RUN), json=True)
