@@ -32,7 +32,7 @@ def test_a_first_run(bench: Bench) -> None:
         "  requests    3\n"
         "              new because the job was never run\n"
         "  batches     1, 530 B in all\n"
-        "  tokens in   48 – 204  estimated from bytes\n"
+        "  tokens in   48 – 206  estimated from bytes\n"
         "  tokens out  6 – 150  max_tokens is the bound\n"
         "  cost        $0.000039 – $0.00048  estimated, at batch price\n"
         "  budget      $5.00, $0.00 of it spent\n"
