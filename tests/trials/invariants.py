@@ -85,7 +85,7 @@ class Trial:
     def check_done(self) -> None:
         """After a run that ended in 0 or 3."""
         remote = read_remote(self.api)
-        left = [p for p in self.folder.rglob("*") if ".part" in p.name]
+        left = [p for p in self.folder.rglob("*") if ".part" in p.name and p not in self._quarantined()]
         _raise(
             [
                 *(f"left behind: {path}" for path in left),
@@ -130,6 +130,12 @@ class Trial:
         self._revision = max(revision, self._revision)
 
     # ---- files
+
+    def _quarantined(self) -> set[Path]:
+        """Results that never proved complete, of shards that were given up: kept for a person."""
+        own = self._own_state()
+        given_up = [s.id for s in own.shards if s.phase is not Phase.FETCHED] if own else []
+        return {self.run_folder / "results" / f"{shard_id}.part" for shard_id in given_up}
 
     def _unfinished_files(self) -> Iterator[str]:
         """Whatever has its final name is whole."""
