@@ -203,15 +203,17 @@ def run_job(
 def _when_free(
     attempt: Callable[[], Outcome], lock_wait: float, clockwork: Clockwork, observer: Observer
 ) -> Outcome:
-    """`attempt`, repeated for `lock_wait` seconds while another process has the job. A whole attempt each time:
-    that process may have done it all by then, and the spec may have been edited."""
+    """`attempt`, repeated while another process has the job, until `lock_wait` seconds after it first had. A
+    whole attempt each time: that process may have done it all by then, and the spec may have been edited."""
     from batchrun.engine import harmless
 
-    deadline, pause = clockwork.clock() + lock_wait, 0.0
+    deadline, pause = None, 0.0
     while True:
         try:
             return attempt()
         except Locked as locked:
+            if deadline is None:
+                deadline = clockwork.clock() + lock_wait
             if clockwork.clock() >= deadline:
                 raise
             if not pause:

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from batchrun import Outcome, run_job
+from batchrun.clockwork import Clockwork
 from batchrun.decisions import retry_job
 from batchrun.errors import ExitCode, Locked, MissingInput, NeedsPerson, Problem
 from batchrun.events import Event, Gathered, SubmitAccepted
-from batchrun.jobs import Target, finished, look, opened
+from batchrun.jobs import Silent, Target, _when_free, finished, look, opened
 from batchrun.state import RunState
 from batchrun.verdicts import Verdict
 from tests.conftest import MakeSimulator
@@ -88,6 +89,22 @@ def test_one_job_has_one_owner(bench: Bench) -> None:
     with opened(spec, target=Target(environ=bench.env)), pytest.raises(Locked):
         run_job(spec, environ=bench.env)
     run_job(spec, environ=bench.env)
+
+
+def test_the_wait_for_another_process_begins_when_it_is_met() -> None:
+    time, tries = [0.0], [0]
+
+    def attempt() -> Outcome:
+        time[0] += 60.0  # as long as a large job takes to get to its lock
+        tries[0] += 1
+        raise Locked("another process has it")
+
+    def sleep(seconds: float) -> None:
+        time[0] += seconds
+
+    with pytest.raises(Locked):
+        _when_free(attempt, 30.0, Clockwork(sleep=sleep, clock=lambda: time[0]), Silent())
+    assert tries == [2]
 
 
 def test_nobody_consents_by_default(bench: Bench) -> None:

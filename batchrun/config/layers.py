@@ -91,7 +91,7 @@ def _from_text(kind: Kind, text: str) -> Json:
             )
         case Kind.USD if re.fullmatch(r"\d+(\.\d+)?", text, re.ASCII):
             return float(text)
-        case Kind.COUNT if re.fullmatch(r"\d{1,18}", text, re.ASCII):
+        case Kind.COUNT | Kind.WORKERS if re.fullmatch(r"\d{1,18}", text, re.ASCII):
             return int(text)
         case Kind.PATHS:
             return [part for part in text.split(":") if part]
@@ -228,11 +228,13 @@ def read_value(kind: Kind, value: Json, folder: Path, environ: Mapping[str, str]
             return tuple(_path(str(v), folder, environ) for v in value)
         case Kind.FLAG, bool():
             return value
-        case (Kind.USD | Kind.COUNT, bool()):
+        case (Kind.USD | Kind.COUNT | Kind.WORKERS, bool()):
             pass
         case Kind.USD, int() | float() if 0 <= value < float("inf"):
             return float(value)
         case Kind.COUNT, int() if value >= 1:
+            return value
+        case Kind.WORKERS, int() if 1 <= value <= 64:
             return value
         case Kind.DURATION, str() if (seconds := _measure(units.duration, value)) is not None:
             return seconds

@@ -28,6 +28,7 @@ class Kind(Enum):
     FLAG = "true or false"
     USD = "an amount in US dollars, 0 or more"
     COUNT = "an integer of at least 1"
+    WORKERS = "an integer from 1 to 64"
     DURATION = "a duration such as 90s, 15m, 25h or 1h30m"
     SIZE = "a size such as 500MB or 4GB"
     HOOKS = 'a list such as [{run = ["command", "argument"]}, {post = "https://…"}]'
@@ -66,7 +67,7 @@ KEYS = (
     Key("watch.settle", Kind.DURATION, "how long a file must hold still before it counts as whole"),
     Key("watch.data_wait", Kind.DURATION, "how long a spec waits for its data"),
     Key("watch.rescan", Kind.DURATION, "the longest time between two scans of a folder"),
-    Key("watch.jobs", Kind.COUNT, "how many jobs are advanced at once"),
+    Key("watch.jobs", Kind.WORKERS, "how many jobs are advanced at once"),
     Key("watch.memory", Kind.SIZE, "the most that one job's process may take"),
     Key("watch.time_limit", Kind.DURATION, "when a job's process that is silent is stopped"),
     Key("hooks.timeout", Kind.DURATION, "how long a hook may take"),

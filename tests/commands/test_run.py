@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -581,3 +582,40 @@ def test_a_stderr_that_takes_nothing_stops_no_run(bench: Bench, closing: str) ->
         assert ran.returncode == code, args
     assert len(bench.records()) == 2
     assert len(bench.ledger()) == 1
+
+
+# ---- a job that another process has ------------------------------------------------------------
+
+
+@pytest.fixture
+def holder(bench: Bench) -> Iterator[subprocess.Popen[str]]:
+    """A run that waits for its batch, and so has the job."""
+    bench.serve(seconds=1000)
+    bench.job(rows=2)
+    process = bench.start("run")
+    bench.until(process, lambda: bool(bench.calls("retrieve")))
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_waiting_for_the_lock_in_vain(bench: Bench, holder: subprocess.Popen[str]) -> None:
+    ran = bench.run("run", "--lock-wait", "100ms", code=75)
+    first, hint, last = ran.stderr.splitlines()[:3]
+    assert first.startswith("warning: another process is working on the job 'batch' (process ")
+    assert hint == "hint: waiting for up to 0.1s"
+    assert last.startswith("error: another process is working on the job 'batch'")
+    assert bench.run("run", "--lock-wait", "100ms", "--quiet", code=75).stderr == ""
+
+
+def test_a_signal_ends_the_wait_for_the_lock(bench: Bench, holder: subprocess.Popen[str]) -> None:
+    process = bench.start("run", "--lock-wait", "1h")
+    assert process.stderr is not None
+    assert process.stderr.readline().startswith("warning: ")
+    process.send_signal(signal.SIGTERM)
+    assert bench.finish(process).code == 143
+
+
+def test_a_lock_wait_that_is_none(bench: Bench) -> None:
+    ran = bench.run("run", "--lock-wait", "soon", code=2)
+    assert "'soon' is not a duration: write it like 90s, 15m, 25h or 1h30m" in ran.stderr

@@ -134,6 +134,8 @@ WRONG: list[tuple[str, str, str, str, str]] = [
     ("[budget]\njob_usd = true", "2:11", "budget.job_usd", "must be an amount in US dollars, 0 or more, not true", ""),
     ("[hooks]\ntries = 0", "2:9", "hooks.tries", "must be an integer of at least 1, not 0", ""),
     ("[hooks]\ntries = 1.0", "2:9", "hooks.tries", "must be an integer of at least 1, not 1.0", ""),
+    ("[watch]\njobs = 65", "2:8", "watch.jobs", "must be an integer from 1 to 64, not 65", ""),
+    ("[watch]\njobs = true", "2:8", "watch.jobs", "must be an integer from 1 to 64, not true", ""),
     ("poll.min_interval = 5", "1:21", "poll.min_interval", "must be a duration such as 90s, 15m, 25h or 1h30m, not 5", ""),
     ("watch.memory = 4", "1:16", "watch.memory", "must be a size such as 500MB or 4GB, not 4", ""),
     ("allow_commands = 'yes'", "1:18", "allow_commands", "must be true or false, not the string 'yes'", ""),
@@ -257,6 +259,12 @@ def test_bad_variables_are_named() -> None:
         ("ANTHROPIC_BASE_URL", "must be https; http is for loopback hosts"),
         ("BATCHRUN_BUDGET_JOB_USD", "must be an amount in US dollars, 0 or more, not the string 'five'"),
     ]
+
+
+@pytest.mark.parametrize("jobs", ["0", "65"])
+def test_as_many_jobs_at_once_as_the_flag_allows(jobs: str) -> None:
+    with pytest.raises(BadConfig, match=f"must be an integer from 1 to 64, not {jobs}"):
+        from_environment({"BATCHRUN_WATCH_JOBS": jobs})
 
 
 def test_variables_that_nobody_reads() -> None:
