@@ -35,6 +35,7 @@ from batchrun.spec.wording import (
 )
 
 MAX_ERRORS = 1000
+MAX_LISTED = 16  # known keys in a hint; all of the top level are
 """More than anyone reads; a spec made to be wrong could have one a byte."""
 
 
@@ -159,7 +160,7 @@ class Complaints:
             return message, f"did you mean '{near}'?"
         if steps == ("request",):
             return message, "a parameter newer than batchrun goes under request.passthrough"
-        return message, f"known keys: {', '.join(known)}" if len(known) <= 12 else ""
+        return message, f"known keys: {', '.join(known)}" if len(known) <= MAX_LISTED else ""
 
     def _home(self, key: str, steps: Steps) -> str:
         """Where a key of the right name would stand, if it only stands in the wrong mapping."""
