@@ -45,10 +45,11 @@ class Record:
 
     def done(self, now: float) -> int:
         """How many requests were worked off by `now`: the first ones, as many as the time allowed."""
-        until = min(now, self.stops_at)
+        # The clock may have been set back since: nothing is done before there was a batch.
+        until = max(self.created_at, min(now, self.stops_at))
         if until >= self.created_at + self.process_seconds:
             return self.requests
-        return int(self.requests * max(0.0, until - self.created_at) / self.process_seconds)
+        return int(self.requests * (until - self.created_at) / self.process_seconds)
 
     def status(self) -> ProcessingStatus:
         if self.counts is not None:

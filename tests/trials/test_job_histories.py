@@ -134,6 +134,9 @@ class JobHistories(RuleBasedStateMachine):
         self.trial.check(ran)
         self._no_request_is_asked_beside_its_answer()
         if ran.code in (0, 3) and read_rows:
+            # A job that is done is recognised without its lock: what a kill left in its own folder stays.
+            for part in self.world.state_file.parent.glob(".state.json.*.part"):
+                part.unlink()
             self.trial.check_done()
         return ran
 
@@ -231,13 +234,21 @@ class JobHistories(RuleBasedStateMachine):
         faults, self.world.faults = self.world.faults, []
         self.world.recover()
         with Client(self.world.simulator) as client:
-            if delete:
+            if delete and self._known(batch):
                 self._keep(batch)
                 if client.delete(batch).status_code == 200:
                     self.deleted.add(batch)
             else:
                 client.cancel(batch)
         self.world.faults = faults
+
+    def _known(self, batch: str) -> bool:
+        """Whether the job has seen its batch. One that is deleted before cannot be told from one that never was:
+        the list does not show it, and it is paid for again (docs/reliability.md)."""
+        nonces = [nonce for nonce, ids in read_remote(self.world.api).batches.items() if batch in ids]
+        found = self.world.state()
+        seen = [s.batch.id for s in found.shards if s.batch] if found else []
+        return not nonces or batch in seen
 
     def _keep(self, batch: str) -> None:
         """What was asked and answered, for those who check: it was paid for."""
