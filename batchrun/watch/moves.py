@@ -15,6 +15,8 @@ from batchrun.watch.notes import Notes
 from batchrun.watch.orders import Signature
 
 ERROR = ".error.txt"
+LONGEST = 255
+"""Bytes that a file's name may have (NAME_MAX)."""
 
 
 def move_done(folder: Path, name: str, expected: Signature, notes: Notes) -> Path | None:
@@ -25,13 +27,18 @@ def move_done(folder: Path, name: str, expected: Signature, notes: Notes) -> Pat
 
 
 def move_failed(folder: Path, name: str, expected: Signature, notes: Notes, why: str) -> Path | None:
-    """The same for a broken one, with `why` in a file of its own."""
+    """The same for a broken one, with `why` in a file of its own: written first, as nothing is put away without
+    its reason."""
     with notes.moving():
-        target = _free(_made(folder / FAILED), name)
-        if not put_away(folder / name, target, expected):
-            return None
-        write_error(target, why)
-        return target
+        target = _free(_made(folder / FAILED), name, room=len(ERROR))
+        error = write_error(target, why)
+        moved = False
+        try:
+            moved = put_away(folder / name, target, expected)
+        finally:
+            if not moved:
+                drop_error(error, why)
+        return target if moved else None
 
 
 def write_error(spec: Path, why: str) -> Path:
@@ -39,9 +46,15 @@ def write_error(spec: Path, why: str) -> Path:
     path = _free(spec.parent, spec.name + ERROR)
     try:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        with os.fdopen(os.open(path, flags, 0o666), "wb") as stream:
+        handle = os.open(path, flags, 0o666)
+    except OSError as error:
+        raise disk_error(error, path, "write") from error
+    try:
+        with os.fdopen(handle, "wb") as stream:
             stream.write(why.encode("utf-8", "replace"))
     except OSError as error:
+        with suppress(OSError):
+            path.unlink()
         raise disk_error(error, path, "write") from error
     return path
 
@@ -65,21 +78,28 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def _free(folder: Path, name: str) -> Path:
-    """The first of `labels.yaml`, `labels-2.yaml`, … for which nothing is there, and no error file either."""
-    for candidate in _numbered(name):
+def _free(folder: Path, name: str, room: int = 0) -> Path:
+    """The first of `labels.yaml`, `labels-2.yaml`, … for which nothing is there, and no error file either; cut
+    to leave `room` for as many bytes more."""
+    for candidate in _numbered(name, LONGEST - room):
         taken = (folder / candidate, folder / (candidate + ERROR))
         if not any(os.path.lexists(path) for path in taken):
             return folder / candidate
     raise AssertionError("numbers do not end")
 
 
-def _numbered(name: str) -> Iterator[str]:
+def _numbered(name: str, longest: int) -> Iterator[str]:
     stem, dot, suffix = name.removesuffix(ERROR).rpartition(".")
     stem, ending = (stem, dot + suffix) if stem else (suffix, "")
     ending += ERROR if name.endswith(ERROR) else ""
-    yield name
-    yield from (f"{stem}-{number}{ending}" for number in count(2))
+    yield _fitting(stem, ending, longest)
+    yield from (_fitting(stem, f"-{number}{ending}", longest) for number in count(2))
+
+
+def _fitting(stem: str, ending: str, longest: int) -> str:
+    while len(os.fsencode(stem + ending)) > longest and len(stem) > 1:
+        stem = stem[:-1]
+    return stem + ending
 
 
 def error_text(lines: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import orjson
+import pytest
 
 from tests.watch.watching import put, until_through, watching
 from tests.workbench import SPEC, Bench
@@ -33,6 +34,28 @@ def test_names_that_nobody_expects(bench: Bench) -> None:
         bench.path(f"failed/{not_text.name}.error.txt").read_text()
     )
     assert all(line.isprintable() for line in left.stderr.splitlines())
+
+
+@pytest.mark.parametrize("how", [(), ("--in-place",)])
+def test_a_reason_fits_beside_the_longest_name(bench: Bench, how: tuple[str, ...]) -> None:
+    for name in ("x" * 250, "\N{BAR CHART}" * 62 + "xx"):
+        bench.write(f"{name}.yaml", "version: 2\n")
+    bench.run("watch", ".", "--once", "--settle", "50ms", *how, code=65)
+    folder = bench.path("." if how else "failed")
+    reasons = sorted(path.name for path in folder.glob("*.error.txt"))
+    assert reasons == ["x" * 240 + ".yaml.error.txt", "\N{BAR CHART}" * 60 + ".yaml.error.txt"]
+    assert all((folder / name).read_text().startswith("error: ") for name in reasons)
+    if not how:
+        kept = sorted(path.name for path in folder.iterdir())
+        assert kept == sorted([*reasons, *(name.removesuffix(".error.txt") for name in reasons)])
+
+
+def test_names_that_are_as_long_as_can_be_are_numbered_all_the_same(bench: Bench) -> None:
+    name = "x" * 250 + ".yaml"
+    bench.write(f"done/{name}", "")
+    bench.write(name, spec(1))
+    until_through(bench)
+    assert bench.path("done/" + "x" * 248 + "-2.yaml").read_text() == spec(1)
 
 
 def test_dates_play_no_part(bench: Bench) -> None:
