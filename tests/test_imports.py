@@ -73,9 +73,7 @@ def test_imports_point_down(path: Path) -> None:
         if top == "batchrun" and rest and rest[0] != "__version__":
             assert ring_of(rest[0]) <= ring, f"{path.name}:{line} imports {name} from a ring above"
         elif ring <= 1:
-            assert top not in OUTSIDE or "progress" in path.name, (
-                f"{path.name}:{line}: ring {ring} imports {name}"
-            )
+            assert top not in OUTSIDE, f"{path.name}:{line}: ring {ring} imports {name}"
 
 
 def test_standard_library_is_known() -> None:

@@ -119,10 +119,10 @@ def progress(*, quiet: bool = False) -> Iterator[Eye]:
     from batchrun.render.progress import LineProgress, LiveProgress
 
     if quiet or sys.stderr is None:  # it may be closed
-        yield LineProgress(None)
+        yield LineProgress(None, time.time)
         return
     live = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-    eye = LiveProgress(sys.stderr) if live else LineProgress(sys.stderr)
+    eye = (LiveProgress if live else LineProgress)(sys.stderr, time.time)
     try:
         yield eye
     finally:

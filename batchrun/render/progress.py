@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
@@ -159,8 +158,8 @@ class LineProgress:
     """For logs and pipes: a line per change, and a heartbeat. How far a shard has come is told no more often
     than that."""
 
-    def __init__(self, stream: TextIO | None, clock: Callable[[], float] = time.time) -> None:
-        """`stream` None keeps quiet."""
+    def __init__(self, stream: TextIO | None, clock: Callable[[], float]) -> None:
+        """`stream` None keeps quiet; `clock` is in seconds since the epoch."""
         self._stream, self._clock = stream, clock
         self._spoke_at = clock()
         self._polled_at: dict[str, float] = {}
@@ -200,7 +199,7 @@ class LiveProgress:
     The view stands from the first event on; `close` takes it away, and a later event brings it back.
     """
 
-    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, stream: TextIO, clock: Callable[[], float]) -> None:
         from rich.console import Console
         from rich.live import Live
 

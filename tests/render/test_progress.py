@@ -198,7 +198,9 @@ def test_counts_are_told_once_a_heartbeat() -> None:
 
 def test_warnings() -> None:
     stream = io.StringIO()
-    LineProgress(stream).warning(Problem("unknown", "job.yaml:1:2", "did you mean 'x'?", "request.model"))
+    LineProgress(stream, NOW.timestamp).warning(
+        Problem("unknown", "job.yaml:1:2", "did you mean 'x'?", "request.model")
+    )
     assert stream.getvalue() == (
         "warning: request.model: unknown\n  --> job.yaml:1:2\nhint: did you mean 'x'?\n"
     )
@@ -207,7 +209,7 @@ def test_warnings() -> None:
 def test_foreign_words_are_made_plain() -> None:
     stream = io.StringIO()
     event = events.SubmitDeferred("0001", 0.0, "a\x1b[31mb\nc\u202e")
-    LineProgress(stream).event(event, SUBMITTING, apply(SUBMITTING, event))
+    LineProgress(stream, NOW.timestamp).event(event, SUBMITTING, apply(SUBMITTING, event))
     assert stream.getvalue() == "shard 0001: not submitted yet: a\ufffd[31mb c\ufffd\n"
 
 
