@@ -19,7 +19,7 @@ from batchrun.units import format_usd
 
 VERSION = 1
 
-_MOMENTS = {
+MOMENTS = {
     ExitCode.OK: Moment.DONE,
     ExitCode.ROWS_FAILED: Moment.ROWS_FAILED,
     ExitCode.NEEDS_PERSON: Moment.NEEDS_PERSON,
@@ -35,7 +35,7 @@ _MOMENTS = {
         Moment.FAILED,
     ),
 }
-"""What is neither here nor there cures itself, or is a person's own doing: 69, 75, usage, signals."""
+"""By what a pass ended with. A code that is not here cures itself or is a person's own doing: 69, 75, usage, signals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Happening:
 def of_state(state: RunState, policy: Policy) -> Happening | None:
     """What a job that stands so has to tell; None while it goes on by itself."""
     code = verdicts.exit_code(state, policy)
-    moment = _MOMENTS.get(code)
+    moment = MOMENTS.get(code)
     if moment is None:
         return None
     if state.collected is not None and moment in (Moment.DONE, Moment.ROWS_FAILED):
@@ -66,7 +66,7 @@ def of_state(state: RunState, policy: Policy) -> Happening | None:
 
 def of_error(error: BatchrunError) -> Happening | None:
     """What an error that ended a pass has to tell; None for one that passes by itself."""
-    moment = _MOMENTS.get(error.exit_code)
+    moment = MOMENTS.get(error.exit_code)
     if moment is None:
         return None
     if isinstance(error, ApiError):  # its words differ each time

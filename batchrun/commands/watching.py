@@ -16,6 +16,8 @@ import orjson
 from batchrun import units
 from batchrun.commands import common
 from batchrun.errors import ExitCode
+from batchrun.model import Moment
+from batchrun.notices import MOMENTS
 from batchrun.render import watching
 from batchrun.safetext import escaped, plain
 from batchrun.specnames import PATTERNS
@@ -126,17 +128,7 @@ class Lines:
             common.tell(line + "\n")
 
 
-_NEEDED = (
-    ExitCode.BUG,
-    ExitCode.ROWS_FAILED,
-    ExitCode.NEEDS_PERSON,
-    ExitCode.DATA,
-    ExitCode.NO_INPUT,
-    ExitCode.CANNOT_CREATE,
-    ExitCode.IO,
-    ExitCode.KEY_REFUSED,
-    ExitCode.CONFIG,
-)
+_NEEDED = {ExitCode.BUG, *(code for code, moment in MOMENTS.items() if moment is not Moment.DONE)}
 """What a person has to know of; the rest cures itself."""
 
 
