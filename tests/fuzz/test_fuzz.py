@@ -11,7 +11,7 @@ from tests.fuzz.run import fuzz
 from tests.fuzz.targets import TARGETS, case_number
 from tests.trials.tally import Tally
 
-SLICE, LONG = 150, 10_000
+SLICE, LONG = 50, 10_000
 
 
 @pytest.mark.parametrize("target", TARGETS)
