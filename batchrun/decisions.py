@@ -12,11 +12,12 @@ from batchrun.clockwork import REAL, Clockwork
 from batchrun.errors import Locked, NotFinished, UsageError
 from batchrun.guards import allow_first_spend, guard_output
 from batchrun.intact import gone_results
-from batchrun.jobs import Outcome, Shield, Target, look, opened, standing
+from batchrun.jobs import Outcome, Shield, look, opened, standing
 from batchrun.providers.base import TryLater
 from batchrun.reshard import resend, retry_rows
 from batchrun.state import Phase, Reason, Shard
 from batchrun.store import Store
+from batchrun.target import Target
 
 if TYPE_CHECKING:
     from batchrun.config.values import Config

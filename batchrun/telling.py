@@ -32,7 +32,7 @@ from batchrun.status import command_for, status_report
 
 if TYPE_CHECKING:
     from batchrun.engine import Engine, Observer
-    from batchrun.jobs import Target
+    from batchrun.target import Target
 
 _HIDDEN = (*SECRETS, "BATCHRUN_KEY_FILE", "BATCHRUN_HOOKS_SECRET_FILE", "CREDENTIALS_DIRECTORY")
 

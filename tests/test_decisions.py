@@ -9,8 +9,9 @@ import pytest
 
 from batchrun.decisions import adopt_batch, cancel_job, resubmit_shard, retry_job
 from batchrun.errors import UsageError
-from batchrun.jobs import Target, opened
+from batchrun.jobs import opened
 from batchrun.state import Phase, Reason
+from batchrun.target import Target
 from batchrun.verdicts import Verdict
 from tests.conftest import MakeSimulator
 from tests.simulator.helpers import Client

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from batchrun import lifecycle
-from batchrun.jobs import Target, opened
+from batchrun.jobs import opened
 from batchrun.reshard import resend, retry_rows, sources
 from batchrun.shards import custom_ids, keys_in
 from batchrun.state import Phase, Reason, RunState
+from batchrun.target import Target
 from tests.conftest import MakeSimulator
 from tests.workbench import Bench
 

@@ -29,17 +29,17 @@ def command(
 
     Tokens and cost are estimates; the high end is what limits.max_cost_usd is held against.
     """
-    from batchrun import jobs
     from batchrun.planning import plan
     from batchrun.render import jsonout, text
     from batchrun.store import Store
+    from batchrun.target import Target, connection
 
-    target = jobs.Target(sandbox, config=config)
+    target = Target(sandbox, config=config)
     loaded = target.load(spec, roots)
     job = target.job(loaded.job)
     store = Store(job.root, job.name, sandbox=sandbox)
     warnings = ["; ".join(filter(None, (f"{p.where}: {p.message}", p.hint))) for p in loaded.warnings]
-    with jobs.connection(job, target) as connect:
+    with connection(job, target) as connect:
         count_tokens = connect().count_tokens if exact else None
         report = plan(job, store, warnings=warnings, exact=exact or 0, count_tokens=count_tokens)
     if as_json:

@@ -64,8 +64,8 @@ def validate(
     spec: Path, *, roots: Sequence[Path] = (), spec_only: bool = False, config: Config | None = None
 ) -> Validated:
     """Load the spec and, unless told not to, make every row's request. Raises what is wrong with them."""
-    from batchrun.jobs import Target
     from batchrun.outputs.writers import check_installed
+    from batchrun.target import Target
 
     loaded = Target(config=config).load(spec, roots)
     check_installed(loaded.job.output)

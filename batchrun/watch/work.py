@@ -40,7 +40,7 @@ from batchrun.errors import (
 from batchrun.events import Event
 from batchrun.inputs import resolve
 from batchrun.interrupts import Interrupts
-from batchrun.jobs import Outcome, Shield, Target, advance
+from batchrun.jobs import Outcome, Shield, advance
 from batchrun.lifecycle import next_due
 from batchrun.model import Job
 from batchrun.policy import policy_of
@@ -51,6 +51,7 @@ from batchrun.safetext import plain
 from batchrun.spec.loader import Loaded
 from batchrun.state import RunState
 from batchrun.store import Store
+from batchrun.target import Target
 from batchrun.telling import tell_of_spec
 from batchrun.units import format_size, format_usd
 from batchrun.verdicts import Verdict
