@@ -11,7 +11,7 @@ from tests.rawserver import RawServer
 from tests.workbench import Bench
 
 CASES = list(all_cases())
-SAMPLE = [case for kind in READERS for case in [c for c in CASES if c.kind == kind][::25]]
+SAMPLE = [case for kind in READERS for case in [c for c in CASES if c.kind == kind][::60]]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
