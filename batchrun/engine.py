@@ -392,7 +392,8 @@ class Engine:
     # ---- what a person asks for
 
     def cancel(self) -> None:
-        """Send nothing more, and cancel what is under way and known to be ours; what was already answered is still collected."""
+        """Send nothing more, and cancel what is under way and known to be ours; what was already answered is
+        still collected."""
         self.record(events.CancelAsked())
         self.store.cancel_marker().unlink(missing_ok=True)
         for shard in self.state.shards:

@@ -35,7 +35,8 @@ MOMENTS = {
         Moment.FAILED,
     ),
 }
-"""By what a pass ended with. A code that is not here cures itself or is a person's own doing: 69, 75, usage, signals."""
+"""By what a pass ended with. A code that is not here cures itself or is a person's own doing: 69, 75, usage,
+signals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,8 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """The payload. `state` is how the job stands, as `batchrun status` says it. `id` is the same when the same is told again; paths are absolute; money is USD."""
+    """The payload. `state` is how the job stands, as `batchrun status` says it. `id` is the same when the same is
+    told again; paths are absolute; money is USD."""
 
     id: str
     event: Moment

@@ -51,7 +51,8 @@ def record_of(
 ) -> Record:
     """The record of a row, or of one `sample` of it.
 
-    `row` is a line of the rows file, `batch_id` the batch that `result` came from. No result at all means that the user cancelled before it was asked.
+    `row` is a line of the rows file, `batch_id` the batch that `result` came from. No result at all means that the
+    user cancelled before it was asked.
     `repeated`: an earlier record has this very answer; it was paid for once, so the cost here is 0, and the
     costs of all records add up to what was billed. `cost_usd` is None when the price is not known.
     """

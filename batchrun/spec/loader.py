@@ -92,7 +92,8 @@ def load(
 
 
 def schema_text(name: str) -> str:
-    """The JSON Schema 'job', 'config', 'event', 'state' or 'result', as it stands in the file: installed, or in a checkout."""
+    """The JSON Schema 'job', 'config', 'event', 'state' or 'result', as it stands in the file: installed, or in a
+    checkout."""
     if name not in _SCHEMAS:
         raise ValueError(f"no schema named {name!r}: {', '.join(_SCHEMAS)}")
     here = Path(__file__).parent.parent
