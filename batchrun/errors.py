@@ -13,7 +13,7 @@ BatchrunError                     a problem the user can act on; shown without a
 ├── ConfigError            78     configuration, or state that this version cannot read
 │   ├── BadConfig          78     batchrun.toml or a variable is wrong; carries every problem
 │   └── NameTaken          78     the spec's job is another spec's, or the spec was another job before
-├── Interrupted       130/143     a signal; state is saved
+├── Interrupted   129/130/143     a signal; state is saved
 └── ApiError                      the API, or the way to it; status, type, error_code, request_id
     ├── ConnectionFailed   69     no answer
     ├── ServerError        69     5xx, 529, 408
@@ -53,6 +53,7 @@ class ExitCode(IntEnum):
     NOT_FINISHED = 75
     KEY_REFUSED = 77
     CONFIG = 78
+    SIGHUP = 129
     SIGINT = 130
     SIGTERM = 143
 
