@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,6 +75,20 @@ def test_imports_point_down(path: Path) -> None:
             assert ring_of(rest[0]) <= ring, f"{path.name}:{line} imports {name} from a ring above"
         elif ring <= 1:
             assert top not in OUTSIDE, f"{path.name}:{line}: ring {ring} imports {name}"
+
+
+def test_the_picture_has_every_module_in_its_ring() -> None:
+    """ARCHITECTURE.md: a ring's number begins its rows; two blanks part names, and more part them from words."""
+    page = (ROOT.parent / "ARCHITECTURE.md").read_text("utf-8")
+    shown: dict[int, set[str]] = {}
+    ring = -1
+    for line in page.partition("```\n")[2].partition("└──")[2].splitlines():
+        if line[1:2].isdigit():
+            ring = int(line[1])
+        elif line.startswith("   │ "):
+            names = re.split(r" {3,}", line[5:].rstrip("│ "))[0].split()
+            shown.setdefault(ring, set()).update(name.removesuffix("/") for name in names)
+    assert shown == {ring: {name for name in names if "_" not in name} for ring, names in RINGS.items()}
 
 
 def test_standard_library_is_known() -> None:
