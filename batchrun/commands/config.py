@@ -28,8 +28,10 @@ def command(folder: Path, watched: bool, as_json: bool) -> None:
     the user's configuration folder. Keys and secrets are never shown.
     """
     from batchrun.config.layers import SECRETS, unknown_variables
-    from batchrun.configfiles import find_config
+    from batchrun.configfiles import find_config, secret_of
+    from batchrun.errors import ConfigError
     from batchrun.render import settings
+    from batchrun.render.problems import problem_lines
 
     folder = folder if folder.is_dir() else folder.absolute().parent
     found = find_config(folder, environ=os.environ, watched=[folder] if watched else [])
@@ -37,7 +39,14 @@ def command(folder: Path, watched: bool, as_json: bool) -> None:
         common.say(f"warning: {path} stands in a watched folder, and is not read")
     for name in unknown_variables(os.environ):
         common.say(f"warning: no setting is named {name}")
-    has_key = found.config.key_file is not None or any(os.environ.get(name) for name in SECRETS)
+    has_key = any(os.environ.get(name) for name in SECRETS)
+    if key_file := found.config.key_file:
+        try:
+            has_key = bool(secret_of(key_file, "key_file", os.environ))
+        except ConfigError as error:
+            has_key = False
+            for problem in error.problems:
+                common.tell("\n".join([*problem_lines(problem, "warning"), ""]))
     if as_json:
         shown = settings.values(found.config, has_key=has_key, files=found.files)
         from batchrun.render import jsonout

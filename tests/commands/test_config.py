@@ -77,6 +77,22 @@ def test_as_a_watcher_sees_it(bench: Bench) -> None:
     assert ran.stderr == f"warning: {file} stands in a watched folder, and is not read\n"
 
 
+def test_a_key_file_that_is_of_no_use(bench: Bench) -> None:
+    bench.write("batchrun.toml", 'key_file = "key"\n')
+    del bench.env["ANTHROPIC_API_KEY"]
+    ran = bench.run("config", "--json", code=0)
+    assert ran.json()["has_key"] is False
+    key = bench.path("key")
+    assert ran.stderr == (
+        f"warning: cannot read the secret: no such file: {key}\n  --> {key}\nhint: key_file names it\n"
+    )
+    bench.write("key", KEY).chmod(0o644)
+    assert "warning: others can read this secret\n" in bench.run("config", code=0).stderr
+    key.chmod(0o600)
+    ran = bench.run("config", code=0)
+    assert (ran.stderr, "(the key)           set, not shown" in ran.stdout) == ("", True)
+
+
 def test_what_is_wrong_stops_every_command(bench: Bench) -> None:
     bench.job(rows=1)
     file = bench.write("batchrun.toml", "[budget]\njob_usd = '5'\ndefualt_usd = 1\n")
