@@ -134,7 +134,8 @@ class Notice:
         if self.needs:
             return plain(f"{head}: {self.needs[0].what}")
         counts = f"{self.counts.succeeded:,} of {self.counts.records:,} rows succeeded"
-        return plain(f"{head}: {counts}, {format_usd(self.spent_usd)}: {self.output}", 1000)
+        invented = " (sandbox: invented answers)" if self.sandbox else ""
+        return plain(f"{head}: {counts}, {format_usd(self.spent_usd)}{invented}: {self.output}", 1000)
 
     def values(self) -> dict[str, Any]:
         return {**encode(self), "summary": self.summary}
@@ -150,6 +151,7 @@ class Notice:
             "_STATE": self.state,
             "_EXIT_CODE": str(self.exit_code),
             "_SUMMARY": self.summary,
+            "_SANDBOX": "1" if self.sandbox else "",
         }
         return {f"BATCHRUN_EVENT{name}": value.replace("\0", "") for name, value in facts.items()}
 

@@ -107,7 +107,7 @@ def test_done_is_told_once(bench: Told) -> None:
     assert {k: v for k, v in environ.items() if k.startswith("BATCHRUN_")} == {
         "BATCHRUN_EVENT": "done", "BATCHRUN_EVENT_ID": event["id"], "BATCHRUN_EVENT_JOB": "batch",
         "BATCHRUN_EVENT_SPEC": str(spec), "BATCHRUN_EVENT_OUTPUT": str(bench.output),
-        "BATCHRUN_EVENT_STATE": "done", "BATCHRUN_EVENT_EXIT_CODE": "0", "BATCHRUN_EVENT_SUMMARY": event["summary"],
+        "BATCHRUN_EVENT_STATE": "done", "BATCHRUN_EVENT_EXIT_CODE": "0", "BATCHRUN_EVENT_SUMMARY": event["summary"], "BATCHRUN_EVENT_SANDBOX": "",
     }  # fmt: skip
     assert [line["event"] for line in bench.log()] == ["HookCalled"]
 
@@ -195,6 +195,7 @@ def test_a_rehearsal_is_told_as_one(bench: Told) -> None:
     bench.run("run", "--sandbox", code=0)
     (event,) = bench.told()
     assert (event["sandbox"], event["output"]) == (True, str(bench.rehearsal))
+    assert event["summary"].endswith(f" (sandbox: invented answers): {bench.rehearsal}")
 
 
 # ---- once, and at least once -------------------------------------------------------------------
