@@ -67,6 +67,11 @@ class Problem:
     hint: str = ""
     field: str = ""
 
+    @property
+    def text(self) -> str:
+        """What is wrong, and of which field."""
+        return f"{self.field}: {self.message}" if self.field else self.message
+
 
 class BatchrunError(Exception):
     """A problem the user can act on: shown without a traceback."""
@@ -93,7 +98,7 @@ class SpecError(BatchrunError):
     exit_code = ExitCode.DATA
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__("; ".join(p.message for p in problems))
+        super().__init__("; ".join(p.text for p in problems))
         self._problems = tuple(problems)
 
     @property
@@ -137,7 +142,7 @@ class BadConfig(ConfigError):
     """The operator's configuration is wrong. `problems` holds everything that one pass found, in file order."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__("; ".join(p.message for p in problems))
+        super().__init__("; ".join(p.text for p in problems))
         self._problems = tuple(problems)
 
     @property

@@ -37,7 +37,8 @@ def _folder(report: FolderOverview, paint: Paint, every: bool) -> Iterator[str]:
     yield from _block(paint.dim(done), report.of(Standing.DONE), lambda job: _done(job, paint), 10, every)
     if report.rehearsals:
         yield ""
-        yield f"and {plural(report.rehearsals, 'rehearsal')} in the sandbox; --sandbox shows them"
+        them = "it" if report.rehearsals == 1 else "them"
+        yield f"and {plural(report.rehearsals, 'rehearsal')} in the sandbox; --sandbox shows {them}"
 
 
 def _head(report: FolderOverview, paint: Paint) -> Iterator[str]:

@@ -8,8 +8,7 @@ from batchrun.safetext import plain
 
 def problem_lines(problem: Problem, word: str = "error") -> list[str]:
     """`error: …`, and below it `  --> file:line:col` and `hint: …` where there are any."""
-    field = f"{problem.field}: " if problem.field else ""
-    lines = [plain(f"{word}: {field}{problem.message}", 2000)]
+    lines = [plain(f"{word}: {problem.text}", 2000)]
     if problem.where:
         lines.append(f"  --> {plain(problem.where, 1000)}")
     return lines + [plain(f"hint: {hint}", 1000) for hint in problem.hint.splitlines()]

@@ -92,6 +92,10 @@ def test_all_there_is() -> None:
     )
 
 
+def test_a_single_rehearsal() -> None:
+    assert screen(rehearsals=1) == "in  0 jobs\n\nand 1 rehearsal in the sandbox; --sandbox shows it\n"
+
+
 def test_an_empty_folder() -> None:
     assert screen() == "in  0 jobs\n"
 

@@ -199,7 +199,7 @@ def test_a_model_that_has_retired_by_the_day(folder: Path) -> None:
     spec = write(folder, SMALL.replace("claude-haiku-4-5", "claude-sonnet-4-5"))
     with pytest.raises(SpecError) as caught:
         load(spec, today=date(2026, 11, 30))
-    assert str(caught.value) == "claude-sonnet-4-5 was retired on 2026-11-30"
+    assert str(caught.value) == "request.model: claude-sonnet-4-5 was retired on 2026-11-30"
 
 
 def test_there_is_no_spec(folder: Path) -> None:
