@@ -19,7 +19,7 @@ from batchrun.errors import ConfigError
 DEFAULT_BASE = "https://api.anthropic.com"
 DEFAULT_VERSION = "2023-06-01"
 NO_KEY_HINT = (
-    "set ANTHROPIC_API_KEY (or ANTHROPIC_AUTH_TOKEN); to try without a key, use `batchrun run --sandbox`"
+    "set ANTHROPIC_API_KEY, or key_file in batchrun.toml; to try without a key, use `batchrun run --sandbox`"
 )
 
 _VISIBLE = re.compile(r"[\x21-\x7e]+")

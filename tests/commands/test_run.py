@@ -269,7 +269,7 @@ def test_no_key(bench: Bench) -> None:
     ran = bench.run("run", code=78)
     assert ran.stderr.endswith(
         "error: no API key\n"
-        "hint: set ANTHROPIC_API_KEY (or ANTHROPIC_AUTH_TOKEN); to try without a key, use"
+        "hint: set ANTHROPIC_API_KEY, or key_file in batchrun.toml; to try without a key, use"
         " `batchrun run --sandbox`\n"
     )
 
