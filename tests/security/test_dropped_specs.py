@@ -1,5 +1,5 @@
-"""A spec that a stranger dropped: where it may read and write. Each row is one attempt, through the command line
-of a run; what lies outside stays unread and untouched, and nothing is sent."""
+"""A spec that a stranger dropped: where it may read and write. Each row is one attempt, by a run; what lies
+outside stays unread and untouched, and nothing is sent."""
 
 from __future__ import annotations
 
