@@ -24,7 +24,7 @@ RINGS: dict[int, set[str]] = {
         "answers", "client", "clockwork", "configfiles", "crash", "files", "hooks", "inputs", "intact", "interrupts", "jail", "keyedlines", "neighbours", "outputs", "ownership", "proof",
         "providers", "shards", "simulator", "spec", "store",
     },
-    3: {"decisions", "depfile", "engine", "folders", "guards", "jobs", "planning", "prepare", "reshard", "target", "telling", "watch"},
+    3: {"decisions", "depfile", "engine", "folders", "guards", "jobs", "orphans", "planning", "prepare", "reshard", "target", "telling", "watch"},
     4: {"cli", "commands", "__main__", "__init__"},
 }  # fmt: skip
 OUTSIDE = {"os", "time", "random", "requests", "secrets", "socket", "subprocess", "urllib", "yaml", "click"}

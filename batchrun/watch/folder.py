@@ -167,6 +167,7 @@ class Folder:
             still=tuple(filter(_unchanged, still)),
             patience=waited < settings.data_wait,
             memory=settings.memory,
+            known=note.passed.lines if note and not entry.fresh else (),
         )
 
     def _job_of(self, name: str) -> str:

@@ -52,6 +52,8 @@ class Order:
     """Whether data that is not there may still arrive."""
     memory: int = 0
     """The most address space the worker may take, in bytes; 0 for no limit."""
+    known: tuple[str, ...] = ()
+    """The problems that the last pass found in the spec as it is: hooks were told of these."""
 
 
 @dataclass(frozen=True, slots=True)

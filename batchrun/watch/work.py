@@ -43,6 +43,7 @@ from batchrun.interrupts import Interrupts
 from batchrun.jobs import Outcome, Shield, advance
 from batchrun.lifecycle import next_due
 from batchrun.model import Job
+from batchrun.orphans import orphan, rescue
 from batchrun.policy import policy_of
 from batchrun.providers.base import ProviderError
 from batchrun.render.problems import problem_lines
@@ -100,9 +101,7 @@ def _advance(order: Order, eye: _Eye, shield: Shield) -> Passed:
     except Interrupted:
         raise
     except BatchrunError as error:
-        for warning in tell_of_spec(order.spec, order.job, error, target, now=time.time()):
-            eye.warning(warning)
-        return _failed(order, error)
+        return _unreadable(order, error, target, eye, shield)
     return _Job(order, loaded, target, eye, shield).passed()
 
 
@@ -119,10 +118,8 @@ class _Job:
         data, moving = self._data()
         files = tuple(Seen(fact.path, fact.size, fact.mtime_ns) for fact in job.files)
         passed = self._pass(moving)
-        state = Store(job.root, job.name, sandbox=self._order.sandbox).state_file
-        with suppress(OSError):
-            passed = replace(passed, state=signature(state.stat()))
-        return replace(passed, files=files, data=data, inputs=job.input.paths)
+        state = _mark_of_state(job.name, self._order)
+        return replace(passed, state=state, files=files, data=data, inputs=job.input.paths)
 
     def _pass(self, moving: tuple[Seen, ...]) -> Passed:
         order, job = self._order, self._loaded.job
@@ -182,6 +179,8 @@ class _Job:
         if state is None or passed.standing not in (Standing.BROKEN, Standing.WAITING, Standing.TROUBLE):
             return passed
         due = next_due(state, policy_of(self._loaded.job), time.time())
+        if lifecycle.under_way(state):  # as if it were canceled: nothing more is sent meanwhile
+            due = next_due(replace(state, canceled=True), policy_of(self._loaded.job), time.time())
         if passed.standing is not Standing.BROKEN or not lifecycle.under_way(state):
             return replace(passed, due=due)
         return replace(passed, standing=Standing.RUNNING, due=due)
@@ -279,6 +278,31 @@ def _standing_of(error: BatchrunError, order: Order) -> Standing:
         case ConfigError():
             return Standing.TROUBLE
     return Standing.TROUBLE
+
+
+def _unreadable(order: Order, error: BatchrunError, target: Target, eye: _Eye, shield: Shield) -> Passed:
+    """For a spec that is wrong. It stays where it is until all that was paid for before is fetched."""
+    passed = _failed(order, error)
+    if passed.standing is Standing.BROKEN and (job := orphan(order.spec, sandbox=order.sandbox)):
+        try:
+            due = rescue(job, error, target, observer=eye, shield=shield, now=time.time())
+        except Interrupted:
+            raise
+        except BatchrunError as other:
+            return _failed(order, other, job.name)
+        stays = Standing.BROKEN if due is None else Standing.RUNNING
+        passed = replace(passed, standing=stays, job=job.name, due=due)
+    elif passed.lines != order.known:
+        for warning in tell_of_spec(order.spec, order.job, error, target, now=time.time()):
+            eye.warning(warning)
+    return replace(passed, state=_mark_of_state(passed.job, order))
+
+
+def _mark_of_state(job: str, order: Order) -> tuple[int, ...]:
+    with suppress(OSError):
+        root = order.spec.absolute().parent.resolve()
+        return signature(Store(root, job, sandbox=order.sandbox).state_file.stat())
+    return ()
 
 
 def _unsettled(order: Order, job: str, moving: tuple[Seen, ...]) -> Passed:

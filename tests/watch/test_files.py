@@ -129,3 +129,49 @@ def test_a_spec_that_is_edited_while_it_runs_stays(bench: Bench) -> None:
     assert bench.path("done/labels.yaml").read_text() == spec(2)
     assert [batch["requests"] for batch in bench.ledger()] == [3, 3]
     assert len(bench.records("out/2.jsonl")) == 6
+
+
+@pytest.mark.parametrize("name", [None, "tickets"])
+def test_a_spec_that_is_broken_while_it_runs_stays_until_its_answers_are_fetched(
+    bench: Bench, name: str | None
+) -> None:
+    tick = ("tick", ".", "--settle", "50ms")
+    bench.env |= hooks(bench)
+    bench.serve(seconds=600)
+    path = bench.job("labels.yaml", name=name)
+    bench.run(*tick, code=75)
+    whole = path.read_text()
+    put(path, whole.replace("version", "versoin"))
+    told = bench.run(*tick).stderr
+    assert "error: unknown key 'versoin'" in told
+    assert path.exists()
+    bench.serve(seconds=600, clock=lambda: time.time() + 700)
+    put(path, whole.replace("version", "versoin") + "\n")
+    bench.run(*tick, code=65)
+    assert bench.path("failed/labels.yaml.error.txt").read_text().startswith("error: unknown key 'versoin'")
+    assert len(list((bench.run_folder(name or "labels") / "results").iterdir())) == 1
+    put(path, whole)
+    bench.run(*tick, code=0)
+    assert len(bench.ledger()) == 1
+    assert len(bench.records()) == 3
+    assert bench.path("told").read_text().split() == ["failed", "done"]
+
+
+def test_hooks_hear_once_of_a_broken_spec_that_stays(bench: Bench) -> None:
+    """Although its job has a state, and it is looked at again and again."""
+    bench.env |= hooks(bench)
+    path = bench.job("labels.yaml")
+    bench.go("labels.yaml", code=0)
+    put(path, "version: 2\n")
+    for _ in range(3):
+        bench.run("tick", "labels.yaml", "--settle", "0")
+        os.utime(bench.run_folder("labels") / "state.json")
+    assert bench.path("told").read_text().split() == ["failed"]
+
+
+def hooks(bench: Bench) -> dict[str, str]:
+    """The environment in which what hooks are told of ends in the file `told`."""
+    config = bench.folder.parent / "batchrun.toml"
+    lines = [f'on.{moment} = [{{ run = ["sh", "-c", "echo {moment} >> {bench.path("told")}"] }}]' for moment in ("done", "failed", "needs_person")]  # fmt: skip
+    config.write_text("\n".join(lines) + "\n")
+    return {"BATCHRUN_CONFIG": str(config)}

@@ -1,0 +1,56 @@
+"""Jobs under way whose spec cannot be read any more: what is paid for is fetched all the same."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from batchrun import lifecycle
+from batchrun.engine import Observer
+from batchrun.errors import BatchrunError
+from batchrun.jobs import Shield, at_work
+from batchrun.model import InputSpec, Job, OutputFormat, OutputSpec, Place
+from batchrun.neighbours import neighbours
+from batchrun.policy import policy_of
+from batchrun.spec.loader import Loaded
+from batchrun.store import runs_folder
+from batchrun.target import Target
+
+
+def orphan(spec: Path, *, sandbox: bool) -> Job | None:
+    """A job that is under way and began as this spec, as far as it is known without the spec; None when there is
+    none. Found by the file's name: a broken spec does not tell that of its job."""
+    root = spec.absolute().parent.resolve()
+    for other in neighbours(runs_folder(root, sandbox=sandbox), leaving_out=""):
+        if other.spec == spec.name and other.under_way:
+            # Nothing is expanded or written from these: only batches are asked for, at the usual pace.
+            data, output = (
+                InputSpec(other.input_paths, Place(spec.name)),
+                OutputSpec(root, OutputFormat.JSONL),
+            )
+            return Job(other.job, root / spec.name, root, (), data, None, output)
+    return None
+
+
+def rescue(
+    job: Job, error: BatchrunError, target: Target, *, observer: Observer, shield: Shield, now: float
+) -> float | None:
+    """Fetch what has ended, and let hooks hear of `error`, once. When to do so again, in seconds since the epoch;
+    None when nothing is left to fetch. Raises Locked, ConfigError, ApiError."""
+    due = None
+
+    def fetch() -> None:
+        nonlocal due
+        with at_work(Loaded(job), target=target, observer=observer, shield=shield) as engine:
+            engine.rescue()
+            if lifecycle.under_way(engine.state):
+                # As if it were canceled: nothing more is sent for it.
+                due = lifecycle.next_due(replace(engine.state, canceled=True), policy_of(engine.job), now)
+            raise error
+
+    try:
+        fetch()
+    except BatchrunError as raised:
+        if raised is not error:
+            raise
+    return due
