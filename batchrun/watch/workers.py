@@ -60,11 +60,18 @@ class Workers:
         return self.size - len(self.running)
 
     def start(self, order: Order, tag: Any) -> None:
-        """Begin a pass; `tag` comes back with all that is told of it."""
+        """Begin a pass; `tag` comes back with all that is told of it. Raises OSError."""
         ours, theirs = self._context.Pipe(duplex=False)
         process = self._context.Process(target=main, args=(order, theirs))
-        process.start()
-        theirs.close()
+        try:
+            process.start()
+        except (OSError, EOFError) as error:
+            ours.close()
+            if isinstance(error, EOFError):  # it was killed just now; the next start makes another
+                raise ChildProcessError("the process that starts the jobs' processes has ended") from error
+            raise
+        finally:
+            theirs.close()
         self.running.append(Worker(order, process, ours, time.monotonic(), tag))
 
     def wait(self, timeout: float, others: Sequence[Any] = ()) -> list[Any]:
