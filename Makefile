@@ -7,7 +7,7 @@ TRIALS ?= build/trials.jsonl
 SECONDS ?= 60
 SEED   ?= 1
 
-.PHONY: help demo test crash fuzz bench lint types format wheel clean
+.PHONY: help demo test crash load fuzz bench lint types format wheel clean
 
 help: ## what there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -23,6 +23,9 @@ bench: $(VENV)/.installed-dev ## every stage beside its floor and beside plain s
 
 crash: $(VENV)/.installed-dev ## the three promises under every fault; about half an hour
 	$(BIN)/python -m pytest -n 2 -rs -m 'campaign or trials' --trials $(TRIALS)
+
+load: $(VENV)/.installed-dev ## thousands of specs dropped at once: seconds, memory, open files; some minutes
+	$(BIN)/python -m pytest -s -m load tests/watch
 
 fuzz: $(VENV)/.installed-dev ## every reader on random input: make fuzz SECONDS=600 SEED=7
 	$(BIN)/python -m tests.fuzz $(SECONDS) $(SEED)

@@ -153,7 +153,7 @@ class Bench:
         """Every file of the folder with its size and time: equal listings mean that nothing was touched."""
         found = {}
         for path in sorted(self.folder.rglob("*")):
-            stat = path.stat()
+            stat = path.lstat()
             found[str(path.relative_to(self.folder))] = (stat.st_size, stat.st_mtime_ns)
         return found
 
@@ -185,13 +185,15 @@ class Bench:
     def environment(self, **env: str) -> dict[str, str]:
         return {**os.environ, "TERM": "xterm-256color", **self.env, **env}
 
-    def finish(self, process: subprocess.Popen[str], *, code: int | None = None) -> Ran:
+    def finish(
+        self, process: subprocess.Popen[str], *, code: int | None = None, patience: float = PATIENCE
+    ) -> Ran:
         try:
-            stdout, stderr = process.communicate(timeout=PATIENCE)
+            stdout, stderr = process.communicate(timeout=patience)
         except subprocess.TimeoutExpired:
             process.kill()
             stdout, stderr = process.communicate()
-            raise AssertionError(f"no end after {PATIENCE} s\n{stdout}\n{stderr}") from None
+            raise AssertionError(f"no end after {patience} s\n{stdout}\n{stderr}") from None
         ran = Ran(process.returncode, stdout, stderr)
         assert "Traceback" not in stderr, stderr
         if code is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,9 +31,9 @@ class Watch:
 
 
 @contextmanager
-def watching(bench: Bench, *args: str, **env: str) -> Iterator[Watch]:
+def watching(bench: Bench, *args: str, driver: Sequence[str] = ()) -> Iterator[Watch]:
     """A watcher of `.`, told to leave at the end of the block if it did not before."""
-    watch = Watch(bench, bench.start("watch", ".", *QUICK, *args, **env))
+    watch = Watch(bench, bench.start("watch", ".", *QUICK, *args, driver=driver))
     try:
         yield watch
     except BaseException:
