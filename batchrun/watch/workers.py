@@ -67,7 +67,7 @@ class Workers:
             process.start()
         except (OSError, EOFError) as error:
             ours.close()
-            if isinstance(error, EOFError):  # it was killed just now; the next start makes another
+            if isinstance(error, EOFError | ConnectionError):  # it was killed; a later start makes another
                 raise ChildProcessError("the process that starts the jobs' processes has ended") from error
             raise
         finally:

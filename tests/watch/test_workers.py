@@ -18,12 +18,16 @@ if __name__ == "__main__":
     forkserver.ensure_running()
     server = forkserver._forkserver._forkserver_pid
     os.kill(server, signal.SIGSTOP)
-    threading.Timer(0.3, os.kill, (server, signal.SIGKILL)).start()
+    threading.Timer(1.0, os.kill, (server, signal.SIGKILL)).start()
     try:
         workers.start(order, "first")
     except OSError as error:
         print(error)
-    workers.start(order, "second")
+    while not workers.running:
+        try:
+            workers.start(order, "second")
+        except ChildProcessError:  # it has ended, but is not gone yet
+            pass
     while workers.running:
         workers.wait(60)
         for told in workers.told():
