@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import socket
 import sys
 import time
@@ -31,6 +32,13 @@ class MakeSimulator(Protocol):
         port: int = 0,
         clock: Callable[[], float] = time.time,
     ) -> Simulator: ...
+
+
+# Tests in the background of a shell, or under nohup, are told to ignore these, and what they start would do the same.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def _loopback_only(event: str, arguments: tuple[object, ...]) -> None:

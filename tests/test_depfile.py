@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -127,7 +128,10 @@ def test_names_are_those_by_which_the_spec_was_called(bench: Bench) -> None:
     ):
         command = ["run", spec, "--root", root, "--depfile", str(bench.path("d"))]
         ran = subprocess.run(
-            ["python", "-m", "batchrun", *command], cwd=cwd, env=bench.environment(), capture_output=True
+            [sys.executable, "-m", "batchrun", *command],
+            cwd=cwd,
+            env=bench.environment(),
+            capture_output=True,
         )
         assert ran.returncode == 0, ran.stderr
         folder = Path(spec).parent

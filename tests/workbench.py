@@ -9,7 +9,6 @@ ran = bench.run("run", code=0)
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -30,10 +29,6 @@ from tests.conftest import MakeSimulator
 KEY = "sk-ant-api-EXAMPLE"
 PATIENCE = 60.0
 """Seconds after which a test that waits for a process gives up; never how long it takes."""
-
-# Tests in the background of a shell are told to ignore SIGINT, and what they start would do the same.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SPEC: dict[str, Any] = {
     "version": 1,

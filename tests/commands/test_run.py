@@ -96,7 +96,7 @@ def test_rows_that_failed(bench: Bench) -> None:
 
 
 def test_what_may_not_be_meant_so_is_said_once(bench: Bench) -> None:
-    bench.job(rows=1, betas=["message-batches-2024-09-24"])
+    bench.job(rows=1, betas=["message-batches-2024-09-24"], poll={"interval": "60s"})
     warning = (
         "warning: betas[0]: message-batches-2024-09-24 is obsolete: batches need no beta header\n"
         "  --> batch.yaml:31:5\n"
@@ -457,7 +457,7 @@ def test_a_disk_that_is_full(bench: Bench) -> None:
 
 def test_no_wait(bench: Bench) -> None:
     bench.serve(seconds=1000)
-    bench.job(rows=3)
+    bench.job(rows=3, poll={"interval": "60s"})
     ran = bench.run("run", "--no-wait", code=75)
     assert "batch  running\n" in ran.stderr
     assert ran.stderr.endswith("  output      out/answers.jsonl\n  next        batchrun run batch.yaml\n")
