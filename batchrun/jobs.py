@@ -293,7 +293,8 @@ def finished(spec: Path, *, sandbox: bool = False, roots: Sequence[Path] = ()) -
             continue
         settled = all(s.phase is Phase.FETCHED or lifecycle.settled(s, state) for s in state.shards)
         output = Path(root, state.collected.output.path)
-        if settled and unchanged(state.collected.output, root):
+        whole = settled and not Store(root, state.job, sandbox=sandbox).knows_more(state)
+        if whole and unchanged(state.collected.output, root):
             if not untouched(state.expansion, root, tuple(roots), spec):
                 return None
             code = ExitCode.OK if state.collected.all_succeeded else ExitCode.ROWS_FAILED

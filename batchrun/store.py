@@ -164,14 +164,18 @@ class Store:
                 hint="restore it from a backup, or move the folder away to start afresh and pay again",
             )
 
+    def knows_more(self, current: RunState) -> list[str]:
+        """The shards that were sent, by the files, and not by `current`."""
+        sent = [p.stem for p in (self.folder / "shards").glob("*.sent")]
+        sent += [p.stem for p in (self.folder / "results").glob("*.jsonl") if _FILE.fullmatch(p.name)]
+        known = {s.id for s in current.shards if s.phase is not Phase.PLANNED}
+        return sorted(set(sent) - known)
+
     def refuse_older(self, current: RunState) -> None:
         """Raise ConfigError when more was sent than `current` knows of: going on would pay for it again, and
         sweep what belongs to it. For the holder of the lock: elsewhere the state may be older than the files
         because it changes."""
-        sent = [p.stem for p in (self.folder / "shards").glob("*.sent")]
-        sent += [p.stem for p in (self.folder / "results").glob("*.jsonl") if _FILE.fullmatch(p.name)]
-        known = {s.id for s in current.shards if s.phase is not Phase.PLANNED}
-        if unknown := sorted(set(sent) - known):
+        if unknown := self.knows_more(current):
             raise ConfigError(
                 f"the state is older than what was submitted: shard {unknown[0]} was sent",
                 where=str(self.state_file),

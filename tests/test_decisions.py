@@ -236,3 +236,18 @@ def test_a_deleted_batch_is_submitted_again_when_a_person_says_so(bench: Bench) 
     )
     assert resubmit_shard(spec, "0001", environ=bench.env).exit_code == 0
     assert [b["requests"] for b in bench.ledger()] == [3, 3]
+
+
+def test_a_state_from_before_a_retry_does_not_pass_for_done(bench: Bench) -> None:
+    """The answer stands as that state left it; but more was sent since, and is still to be fetched."""
+    wrong = {"type": "invalid_request_error", "message": "no"}
+    bench.serve(results=[{"match": "word 1", "type": "errored", "error": wrong}])
+    bench.job(rows=2)
+    bench.go(code=3)
+    state = bench.run_folder() / "state.json"
+    before = state.read_bytes()
+    bench.serve(seconds=1000)
+    bench.run("retry", "batch.yaml", "--no-wait", code=75)
+    state.write_bytes(before)
+    assert "the state is older than what was submitted" in bench.run("run", code=78).stderr
+    assert len(bench.ledger()) == 2
