@@ -39,6 +39,8 @@ T = TypeVar("T")
 BATCHES = "/v1/messages/batches"
 COUNT_TOKENS = "/v1/messages/count_tokens"
 MAX_PAGE = 1000
+LIST_AGAIN = 5
+"""So often a list is begun again without anything new on it."""
 _ID = re.compile(r"[\x21-\x7e]{1,256}")
 # What count_tokens takes of a request's params (batches-api §6).
 _COUNTED = frozenset(
@@ -157,18 +159,32 @@ class BatchesClient:
         self, *, before_id: str | None = None, after_id: str | None = None, limit: int = 100
     ) -> Iterator[Batch]:
         """Every batch, `limit` a page: from the newest, or from `after_id`, to the oldest; with `before_id`
-        from there to the newest. In either direction the nearest comes first."""
-        newer, cursor = before_id is not None, after_id if before_id is None else before_id
-        page = self.list(limit, before_id, after_id)
+        from there to the newest. In either direction the nearest comes first.
+
+        A page begins at the last batch of the one before. Where somebody deleted that batch meanwhile, the
+        list is read from its start again, past what was given already."""
+        newer, start = before_id is not None, after_id if before_id is None else before_id
+        cursor, seen, in_vain = start, set[str](), 0
         while True:
-            yield from reversed(page.data) if newer else page.data
+            try:
+                page = self.list(limit, cursor, None) if newer else self.list(limit, None, cursor)
+            except NotFound:
+                in_vain += 1
+                if cursor == start or in_vain > LIST_AGAIN:
+                    raise
+                cursor = start
+                continue
+            fresh = [batch for batch in page.data if batch.id not in seen]
+            if fresh:
+                seen.update(batch.id for batch in fresh)
+                in_vain = 0
+            yield from reversed(fresh) if newer else fresh
             following = page.first_id if newer else page.last_id
             if not page.has_more or not page.data:
                 return
             if following == cursor:
                 raise BadResponse("the list of batches does not advance", status=200)
             cursor = following
-            page = self.list(limit, cursor, None) if newer else self.list(limit, None, cursor)
 
     def results(self, id: str) -> Iterator[Result]:
         """The results in the order they come, which is no particular one: join by custom_id.

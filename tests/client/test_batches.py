@@ -294,6 +294,27 @@ def test_pages_and_iteration_both_ways(client: BatchesClient) -> None:
     assert [b.id for b in client.iterate(limit=2, before_id=made[1])] == made[2:]
 
 
+@pytest.mark.parametrize(("newer", "gone"), [(False, [1, 2]), (True, [1, 2]), (False, [0, 1, 2])])
+def test_iteration_while_somebody_deletes(client: BatchesClient, newer: bool, gone: list[int]) -> None:
+    made = [client.create(requests(1)).id for _ in range(8)]
+    way = made if newer else made[::-1]
+    listed = client.iterate(limit=3, before_id=way[0]) if newer else client.iterate(limit=3, after_id=way[0])
+    way = way[1:]
+    got = [next(listed).id]
+    for place in gone:
+        client.wait_for_completion(way[place])
+        client.delete(way[place])
+    got += [batch.id for batch in listed]
+    assert got == way  # the first page was read before they went
+
+
+def test_iteration_where_no_cursor_is_ever_known() -> None:
+    page = {"data": [batch_json("b"), batch_json("a")], "has_more": True, "first_id": "b", "last_id": "a"}
+    gone = api_error(404, "not_found_error", "gone")
+    with raw(*[http(page), gone] * 9) as (_, client), pytest.raises(NotFound, match="gone"):
+        list(client.iterate())
+
+
 @pytest.mark.parametrize("limit", [0, 1001, -1, True, "5", 2.0])
 def test_limits_of_a_page(client: BatchesClient, limit: Any) -> None:
     with pytest.raises(UsageError) as caught:

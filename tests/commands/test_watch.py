@@ -35,7 +35,7 @@ def test_a_broken_one_fails_beside_its_reason(bench: Bench) -> None:
     bench.write("broken.yaml", "version: 1\ninput: [\n")
     alone = bench.run("validate", "broken.yaml", code=65).stderr
     with watching(bench) as watch:
-        watch.until(bench.path("failed/broken.yaml.error.txt").exists)
+        watch.until(lambda: not bench.path("broken.yaml").exists())  # its reason stands there before it moves
         bench.write("broken.yaml", "version: 1\n")
         watch.until(bench.path("failed/broken-2.yaml.error.txt").exists)
     assert bench.path("failed/broken.yaml.error.txt").read_text() == alone
