@@ -161,30 +161,32 @@ class BatchesClient:
         """Every batch, `limit` a page: from the newest, or from `after_id`, to the oldest; with `before_id`
         from there to the newest. In either direction the nearest comes first.
 
-        A page begins at the last batch of the one before. Where somebody deleted that batch meanwhile, the
-        list is read from its start again, past what was given already."""
+        A page begins at the last batch of the one before. Where somebody deleted that one meanwhile, it begins
+        at the batch before it, and so on; at last the list is read again, past what was given already."""
+        _one_cursor(before_id, after_id)
         newer, start = before_id is not None, after_id if before_id is None else before_id
-        cursor, seen, in_vain = start, set[str](), 0
+        cursors, seen, in_vain = [start], set[str](), 0
         while True:
+            cursor = cursors[-1]
             try:
                 page = self.list(limit, cursor, None) if newer else self.list(limit, None, cursor)
             except NotFound:
-                in_vain += 1
-                if cursor == start or in_vain > LIST_AGAIN:
+                cursors.pop()
+                in_vain += len(cursors) == 1
+                if not cursors or in_vain > LIST_AGAIN:
                     raise
-                cursor = start
                 continue
-            fresh = [batch for batch in page.data if batch.id not in seen]
+            way = page.data[::-1] if newer else page.data
+            fresh = [batch for batch in way if batch.id not in seen]
             if fresh:
                 seen.update(batch.id for batch in fresh)
                 in_vain = 0
-            yield from reversed(fresh) if newer else fresh
-            following = page.first_id if newer else page.last_id
+            yield from fresh
             if not page.has_more or not page.data:
                 return
-            if following == cursor:
+            if cursor == way[-1].id:
                 raise BadResponse("the list of batches does not advance", status=200)
-            cursor = following
+            cursors = [start, *(batch.id for batch in way)]
 
     def results(self, id: str) -> Iterator[Result]:
         """The results in the order they come, which is no particular one: join by custom_id.
@@ -320,8 +322,7 @@ class BatchesClient:
     ) -> tuple[BatchPage, Mapping[str, str]]:
         if type(limit) is not int or not 1 <= limit <= MAX_PAGE:
             raise UsageError(f"limit is 1 to {MAX_PAGE}, not {limit!r}")
-        if before_id is not None and after_id is not None:
-            raise UsageError("before_id and after_id cannot be used together")
+        _one_cursor(before_id, after_id)
         query: dict[str, str | int] = {"limit": limit}
         for name, cursor in (("before_id", before_id), ("after_id", after_id)):
             if cursor is not None:
@@ -379,6 +380,11 @@ def _read(answer: Answer, parse: Callable[..., T], **expected: str) -> T:
 
 def _path(id: str) -> str:
     return f"{BATCHES}/{quote(_checked(id), safe='')}"
+
+
+def _one_cursor(before_id: str | None, after_id: str | None) -> None:
+    if before_id is not None and after_id is not None:
+        raise UsageError("before_id and after_id cannot be used together")
 
 
 def _checked(id: str) -> str:

@@ -16,7 +16,7 @@ import threading
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -143,7 +143,8 @@ class Batches:
                 break
             record = self._load(order[place])
             if record is not None and not (lag and record.created_at > self.clock() - lag):
-                found.append(self.get(record.id))
+                with suppress(Refused):  # deleted meanwhile
+                    found.append(self.get(record.id))
         return found
 
     def waiting(self) -> int:
