@@ -15,12 +15,12 @@ from urllib.parse import urlencode
 
 import orjson
 import requests
-from requests.adapters import HTTPAdapter
 
 from batchrun.client import apierrors
 from batchrun.client.body import Upload
 from batchrun.client.disconnects import LIBRARY_ERRORS, broken, connected, no_answer
 from batchrun.client.endpoint import Endpoint
+from batchrun.client.punctual import PunctualAdapter
 from batchrun.client.streams import PIECE, gunzip
 from batchrun.clockwork import Clockwork
 from batchrun.errors import ApiError, BadResponse
@@ -37,10 +37,11 @@ RETRY_BUDGET = 300.0  # seconds of waiting in one call, whatever the server asks
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds. `read` is the longest silence, `answer` the longest a whole JSON answer may take to arrive.
+    """Seconds. `read` is the longest silence, and the longest the head of an answer may take; `answer` the
+    longest the body of one may, but for results.
 
     For create: `upload` is how long one piece of the body may take to leave, and the connection to come
-    about; `create` the silence after it, while the server checks up to 256 MB.
+    about; `create` the same as `read` after it, while the server checks up to 256 MB.
     """
 
     connect: float = 10.0
@@ -65,7 +66,7 @@ class Transport:
     def __init__(self, to: Endpoint, *, timeouts: Timeouts, max_retries: int, clockwork: Clockwork) -> None:
         self._to, self._timeouts, self._max_retries = to, timeouts, max_retries
         self._clockwork = clockwork
-        self._adapter = HTTPAdapter(pool_connections=1, pool_maxsize=32, max_retries=0)
+        self._adapter = PunctualAdapter(pool_connections=1, pool_maxsize=32, max_retries=0)
 
     def close(self) -> None:
         _close(self._adapter)
@@ -100,7 +101,7 @@ class Transport:
         request = self._request("POST", path, headers, None)
         request.headers.update({"content-type": "application/json", "content-length": str(upload.length)})
         request.body = upload  # type: ignore[assignment]  # any iterable of bytes will do
-        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=0)
+        adapter = PunctualAdapter(pool_connections=1, pool_maxsize=1, max_retries=0)
         try:
             with self._response(adapter, request, upload) as response:
                 return self._answer(response)
@@ -162,7 +163,7 @@ class Transport:
 
     @contextmanager
     def _response(
-        self, adapter: HTTPAdapter, request: requests.PreparedRequest, upload: Upload | None = None
+        self, adapter: PunctualAdapter, request: requests.PreparedRequest, upload: Upload | None = None
     ) -> Iterator[requests.Response]:
         response = self._send(adapter, request, upload)
         try:
@@ -172,7 +173,7 @@ class Transport:
             response.close()
 
     def _send(
-        self, adapter: HTTPAdapter, request: requests.PreparedRequest, upload: Upload | None
+        self, adapter: PunctualAdapter, request: requests.PreparedRequest, upload: Upload | None
     ) -> requests.Response:
         times = self._timeouts
         try:
@@ -196,7 +197,7 @@ class Transport:
         if response.status_code == 200:
             return
         try:
-            body = b"".join(_first(self._pieces(response), MAX_ERROR))
+            body = b"".join(_first(self._timely(response), MAX_ERROR))
         except ApiError:
             body = b""  # the status alone still says what to do
         raise apierrors.from_answer(
@@ -206,20 +207,25 @@ class Transport:
     def _answer(self, response: requests.Response) -> Answer:
         headers = _lower(response)
         request_id = plain(headers.get("request-id", ""), 100)
-        until = self._clockwork.clock() + self._timeouts.answer
         body = bytearray()
-        for piece in self._pieces(response):
+        for piece in self._timely(response):
             body += piece
             if len(body) > MAX_ANSWER:
                 raise self._bad(f"an answer of more than {MAX_ANSWER:,} bytes", request_id)
-            if self._clockwork.clock() > until:
-                raise broken(f"{self._to.base} took longer than {self._timeouts.answer:g} s to answer")
         with suppress(orjson.JSONDecodeError):
             return Answer(orjson.loads(bytes(body)), headers, request_id)
         # Out here, the decoder's error is not the context of ours: it holds the whole text.
         text = apierrors.redacted(body[:2000].decode("utf-8", "replace"), self._to.secret)
         start = plain(text, 200)
         raise self._bad(f"an answer that is not JSON: {start!r}" if start else "an empty answer", request_id)
+
+    def _timely(self, response: requests.Response) -> Iterator[bytes]:
+        """The pieces of a body that has to be here in time."""
+        until = self._clockwork.clock() + self._timeouts.answer
+        for piece in self._pieces(response):
+            yield piece
+            if self._clockwork.clock() > until:
+                raise broken(f"{self._to.base} took longer than {self._timeouts.answer:g} s to answer")
 
     def _pieces(self, response: requests.Response) -> Iterator[bytes]:
         """The body as it was before any packing, in pieces. A body that breaks off is a ConnectionFailed."""
@@ -259,7 +265,7 @@ class Transport:
         )
 
 
-def _close(adapter: HTTPAdapter) -> None:
+def _close(adapter: PunctualAdapter) -> None:
     """Close the connections now. The adapter alone would leave it to the garbage collector, and an exception
     with its traceback keeps them alive."""
     for manager in (adapter.poolmanager, *adapter.proxy_manager.values()):

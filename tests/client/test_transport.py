@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
+from time import sleep
 from typing import Any
 
 import pytest
@@ -172,6 +173,59 @@ def test_an_answer_that_drips() -> None:
     with talking(Call(drip), time=time) as (server, transport), pytest.raises(ConnectionFailed) as caught:
         get(transport)
     assert str(caught.value) == f"{server.url} took longer than 5 s to answer"
+
+
+def test_an_error_that_drips() -> None:
+    """The status alone is told then."""
+    time = FakeTime()
+
+    def drip(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 500 Oops\r\n\r\n")
+        while True:
+            time.now += 1
+            connection.sendall(b" ")
+
+    with talking(Call(drip), time=time) as (_, transport), pytest.raises(ServerError) as caught:
+        get(transport)
+    assert str(caught.value) == "the server answered 500 without a body"
+
+
+def dripping(begin: bytes, drop: bytes) -> Reply:
+    """`begin` at once, and then a drop long before each silence is too long, for ever."""
+
+    def drip(connection: socket.socket) -> None:
+        connection.sendall(begin)
+        while True:
+            connection.sendall(drop)
+            sleep(QUICK.read / 10)
+
+    return Call(drip)
+
+
+DRIPPING = [
+    pytest.param(b"", b"H", id="status line"),
+    pytest.param(b"HTTP/1.1 200 OK\r\nx: ", b"x", id="header"),
+    pytest.param(b"HTTP/1.1 200 OK\r\n", b"x: y\r\n", id="headers"),
+    pytest.param(b"", b"HTTP/1.1 100 Continue\r\n\r\n", id="interim answers"),
+    pytest.param(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1;", b"x", id="size of a chunk"),
+]
+
+
+@pytest.mark.parametrize(("begin", "drop"), DRIPPING)
+def test_what_stands_before_the_answer_drips(begin: bytes, drop: bytes) -> None:
+    error = failing(dripping(begin, drop))
+    assert isinstance(error, ConnectionFailed)
+    assert str(error).partition(": ")[2] == "timed out"
+    assert (error.sent, error.transient) == (True, True)
+
+
+@pytest.mark.parametrize(("begin", "drop"), DRIPPING)
+def test_the_answer_to_a_create_drips(begin: bytes, drop: bytes, requests_file: Path) -> None:
+    with talking(dripping(begin, drop)) as (server, transport), pytest.raises(ConnectionFailed) as caught:
+        post(transport, requests_file)
+    assert str(caught.value) == f"no answer from {server.url}: timed out"
+    assert caught.value.sent
+    assert len(server.seen) == 1
 
 
 # ---- no answer -----------------------------------------------------------------------------------
