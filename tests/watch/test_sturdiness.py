@@ -33,6 +33,26 @@ def test_a_job_that_eats_memory_stops_nobody_else(bench: Bench) -> None:
     assert len(bench.ledger()) == 1
 
 
+def test_too_little_memory_costs_no_answer_that_is_paid_for(bench: Bench) -> None:
+    tick = ("tick", ".", "--settle", "0")
+    bench.serve(seconds=600)
+    path = bench.job("labels.yaml")
+    bench.run(*tick, code=75)
+    put(path, path.read_text() + "\n")
+    told = bench.run(*tick, "--memory", "1MB").stderr
+    assert "error: it needs more memory than a job may have (1 MB)\n" in told
+    assert path.exists()
+    bench.serve(seconds=600, clock=lambda: time.time() + 700)
+    os.utime(path)
+    bench.run(*tick, "--memory", "1MB", code=65)
+    assert bench.path("failed/labels.yaml").exists()
+    bench.serve(seconds=600)  # what it answered is here, and it is not asked
+    bench.path("failed/labels.yaml").rename(path)
+    bench.run(*tick, code=0)
+    assert len(bench.ledger()) == 1
+    assert len(bench.records()) == 3
+
+
 def test_a_job_that_hangs_is_stopped(bench: Bench) -> None:
     endless = {"role": "user", "content": "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"}  # fmt: skip
     bench.job("endless.yaml", request={"messages": [endless]}, output={"path": "out/endless.jsonl"})
