@@ -37,13 +37,21 @@ def settle(folder: Folder, entry: Entry, began: Signature, passed: Passed, now: 
             folder.notes.save(entry.name, entry.note)
     except BatchrunError as error:
         # A full disk, a folder that may not be written to: the spec stays, and is looked at again.
-        lines = tuple(line for problem in error.problems for line in problem_lines(problem))
-        trouble = replace(
-            passed, standing=Standing.TROUBLE, code=error.exit_code, lines=lines, summary=plain(str(error))
-        )
-        entry.note = replace(note, passed=trouble, tries=note.tries + 1)
+        entry.note = replace(note, passed=_troubled(passed, error), tries=note.tries + 1)
         entry.look_at = due.next_look(entry.note, folder.settings)
         _tell(folder, entry, entry.note)
+
+
+def _troubled(passed: Passed, error: BatchrunError) -> Passed:
+    """For a pass that could not be followed up: what stands in the way of that, and below it how it ended."""
+    lines = tuple(line for problem in error.problems for line in problem_lines(problem))
+    return replace(
+        passed,
+        standing=Standing.TROUBLE,
+        code=error.exit_code,
+        lines=(*lines, *(passed.lines or (passed.summary,))),
+        summary=plain(str(error)),
+    )
 
 
 def _note(before: Note | None, began: Signature, passed: Passed, now: float) -> Note:

@@ -122,6 +122,22 @@ def test_leaving_takes_less_than_five_seconds_whatever_runs(bench: Bench) -> Non
     assert not any(Path(f"/proc/{pid}/stat").exists() and b"batchrun" in Path(f"/proc/{pid}/cmdline").read_bytes() for pid in pids)  # fmt: skip
 
 
+def test_what_is_wrong_is_told_also_where_it_cannot_be_put_away(bench: Bench) -> None:
+    bench.write("failed", "a file")
+    bench.write("done", "a file")
+    bench.write("broken.yaml", "version: 2\n")
+    told = bench.run("tick", ".", "--settle", "0", code=73).stderr
+    assert told.startswith(f"broken: put off: cannot create the folder {bench.path('failed')}: File exists\n")
+    assert "\n  error: 'request' is missing\n" in told
+    bench.path("failed").unlink()
+    bench.path("broken.yaml").unlink()
+    bench.job("labels.yaml")
+    bench.go("labels.yaml", code=0)
+    told = bench.run("tick", ".", "--settle", "0", code=73).stderr
+    assert told.startswith(f"labels: put off: cannot create the folder {bench.path('done')}: File exists\n")
+    assert "\n  nothing to do; 3 of 3 rows succeeded" in told
+
+
 def test_data_is_waited_for(bench: Bench) -> None:
     bench.path("rows.csv").unlink()
     bench.job("labels.yaml")
