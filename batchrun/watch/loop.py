@@ -49,7 +49,9 @@ class Loop:
         leaving: Callable[[], int] = lambda: 0,
     ) -> None:
         self.folders, self._settings, self._nudges, self._leaving = folders, settings, nudges, leaving
-        self._workers = Workers(settings.workers, settings.time_limit)
+        self._workers = Workers(settings.workers, settings.time_limit, leaving)
+        for folder in folders:
+            folder.notes.leaving = leaving
         self._pace = Pace(settings.polls_per_minute)
         self._scan_at = self._soonest_scan = 0.0
         """When to scan, at the latest and at the earliest, in seconds of a clock that nobody sets."""
@@ -142,6 +144,9 @@ class Loop:
         try:
             self._workers.start(folder.begin(entry, now), ticket)
         except (BatchrunError, OSError) as error:
+            if self._leaving():  # that may be all that went wrong
+                entry.running = False
+                return None
             problems = error.problems if isinstance(error, BatchrunError) else ()
             lines = tuple(line for problem in problems for line in problem_lines(problem))
             code = error.exit_code if isinstance(error, BatchrunError) else ExitCode.IO

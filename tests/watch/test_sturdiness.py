@@ -10,6 +10,7 @@ from pathlib import Path
 
 import orjson
 
+from batchrun.watch.notes import Notes
 from tests.watch.watching import put, watching
 from tests.workbench import SPEC, Bench
 
@@ -136,6 +137,35 @@ def test_what_is_wrong_is_told_also_where_it_cannot_be_put_away(bench: Bench) ->
     told = bench.run("tick", ".", "--settle", "0", code=73).stderr
     assert told.startswith(f"labels: put off: cannot create the folder {bench.path('done')}: File exists\n")
     assert "\n  nothing to do; 3 of 3 rows succeeded" in told
+
+
+def test_a_server_of_processes_that_is_stopped_holds_nobody(bench: Bench) -> None:
+    bench.job("first.yaml", output={"path": "out/first.jsonl"})
+    with watching(bench) as watch:
+        watch.until_there("done/first.yaml")
+        server = children(watch.process.pid)[-1]
+        os.kill(server, signal.SIGSTOP)
+        bench.job("labels.yaml")
+        watch.until(lambda: bool(list(bench.folder.glob(".batchrun/@watch/seen/*"))[1:]))
+        started = time.monotonic()
+        watch.leave()
+        assert time.monotonic() - started < 5
+    assert len(bench.ledger()) == 1
+    bench.run("watch", ".", "--once", "--settle", "0")
+    assert len(bench.ledger()) == 2
+
+
+def test_whoever_holds_the_moves_holds_nobody(bench: Bench) -> None:
+    bench.job("labels.yaml")
+    with watching(bench) as watch, Notes(bench.folder).moving():
+        watch.until(bench.output.exists)
+        watch.until(lambda: not children(watch.process.pid)[3:])
+        started = time.monotonic()
+        left = watch.leave()
+        assert time.monotonic() - started < 5
+    assert bench.path("labels.yaml").exists()
+    assert "error" not in left.stderr
+    assert "moved to done" in bench.run("watch", ".", "--once", "--settle", "0", code=0).stderr
 
 
 def test_data_is_waited_for(bench: Bench) -> None:
