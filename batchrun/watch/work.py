@@ -49,6 +49,7 @@ from batchrun.render.problems import problem_lines
 from batchrun.render.progress import line_of, only_counts
 from batchrun.safetext import plain
 from batchrun.spec.loader import Loaded
+from batchrun.specnames import job_name
 from batchrun.state import RunState
 from batchrun.store import Store
 from batchrun.target import Target
@@ -148,6 +149,9 @@ class _Job:
                 )
             if error.other and _same(job.spec, error.other):
                 return _duplicate(job, error.other)
+            if error.other and job.name == order.job != (own := job_name(order.spec.name)):
+                # It says nothing of a name, and the spec that it once was the same as was edited since.
+                return _advance(replace(order, job=own), self._eye, self._shield)
             return _failed(order, error, job.name)
         except DataError as error:
             if late := self._data()[1]:  # it was written while we read it
