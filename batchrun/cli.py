@@ -136,11 +136,10 @@ def _drop(stream: TextIO | None) -> None:
 
 
 def _show(error: BatchrunError) -> None:
-    from batchrun.render.problems import problem_lines
+    from batchrun.render.problems import error_lines
 
-    for problem in error.problems:
-        for line in problem_lines(problem):
-            _tell(line)
+    for line in error_lines(error):
+        _tell(line)
 
 
 def _tell(line: str) -> None:

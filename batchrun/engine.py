@@ -46,7 +46,7 @@ SUBMIT_PAUSE = 900.0
 """The longest pause between two tries to submit, in seconds, unless the server asks for more."""
 
 FETCH_PAUSE = 5.0
-"""Seconds before results that did not prove complete are fetched again; doubled each time: almost three hours."""
+"""Seconds before results that did not prove complete are fetched again; doubled each time."""
 
 
 class Observer(Protocol):
@@ -61,11 +61,12 @@ class Observer(Protocol):
 
 
 @contextmanager
-def harmless() -> Iterator[None]:
-    """Around what an observer does: a full disk or a closed terminal behind it must never stop a run."""
+def harmless(passing: type[BatchrunError] = BatchrunError) -> Iterator[None]:
+    """Around what an observer or a hook does: a full disk or a closed terminal behind it must never stop a run.
+    What is `passing` goes on, a signal above all."""
     try:
         yield
-    except BatchrunError:  # a signal, while it was told
+    except passing:
         raise
     except Exception:  # whatever breaks behind an observer, the run is worth more
         return

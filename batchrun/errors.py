@@ -88,14 +88,8 @@ class BatchrunError(Exception):
         return (Problem(str(self), self.where, self.hint),)
 
 
-class UsageError(BatchrunError):
-    exit_code = ExitCode.USAGE
-
-
-class SpecError(BatchrunError):
-    """The spec is wrong. `problems` holds everything that one pass found, in file order."""
-
-    exit_code = ExitCode.DATA
+class _Several(BatchrunError):
+    """`problems` holds everything that one pass found, in file order."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("; ".join(p.text for p in problems))
@@ -104,6 +98,16 @@ class SpecError(BatchrunError):
     @property
     def problems(self) -> tuple[Problem, ...]:
         return self._problems
+
+
+class UsageError(BatchrunError):
+    exit_code = ExitCode.USAGE
+
+
+class SpecError(_Several):
+    """The spec is wrong."""
+
+    exit_code = ExitCode.DATA
 
 
 class DataError(BatchrunError):
@@ -138,16 +142,8 @@ class ConfigError(BatchrunError):
     exit_code = ExitCode.CONFIG
 
 
-class BadConfig(ConfigError):
-    """The operator's configuration is wrong. `problems` holds everything that one pass found, in file order."""
-
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__("; ".join(p.text for p in problems))
-        self._problems = tuple(problems)
-
-    @property
-    def problems(self) -> tuple[Problem, ...]:
-        return self._problems
+class BadConfig(_Several, ConfigError):
+    """The operator's configuration is wrong."""
 
 
 class NameTaken(ConfigError):

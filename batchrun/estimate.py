@@ -98,12 +98,8 @@ class _Model:
     price: Price | None
     factor: float
     context: int
-
-    @property
-    def linear(self) -> int:
-        """Bytes up to which a request's cost is linear in its bytes: no window and no price band is near."""
-        bands = self.price.rates[1:] if self.price else ()
-        return min([self.context, *(rates.prompt_tokens_over for rates in bands)]) - 1
+    linear: int
+    """Bytes up to which a request's cost is linear in its bytes: no window and no price band is near."""
 
     def low(self, size: int) -> float:
         return size / BYTES_PER_TOKEN_LOW * self.factor
@@ -211,11 +207,14 @@ class Estimator:
         self._cost_high += (tokens * rates.input + output * rates.output) * geo + premium
 
     def _facts(self, model: str) -> _Model:
-        facts = facts_of(model)
+        facts, price = facts_of(model), self._price_of(model)
+        context = facts.context if facts else DEFAULT_CONTEXT
+        bands = price.rates[1:] if price else ()
         found = self._models[model] = _Model(
-            price=self._price_of(model),
+            price=price,
             factor=1.0 if is_before(model, (4, 7)) else NEW_TOKENIZER,
-            context=facts.context if facts else DEFAULT_CONTEXT,
+            context=context,
+            linear=min([context, *(rates.prompt_tokens_over for rates in bands)]) - 1,
         )
         return found
 

@@ -17,11 +17,24 @@ from pathlib import Path
 from typing import BinaryIO
 
 from batchrun.errors import CannotCreate, DiskError
-from batchrun.model import FileFact
+from batchrun.model import FileFact, Signature
 
 PRIVATE_DIR = 0o700
 PRIVATE_FILE = 0o600
 CHUNK = 1 << 20
+
+
+def signature(about: os.stat_result) -> Signature:
+    return about.st_ino, about.st_size, about.st_mtime_ns
+
+
+def unchanged(path: Path | str, size: int, mtime_ns: int) -> bool:
+    """Whether the file has the size and the time it had."""
+    try:
+        about = os.stat(path)  # noqa: PTH116 (a thousand times)
+    except OSError:
+        return False
+    return (about.st_size, about.st_mtime_ns) == (size, mtime_ns)
 
 
 def disk_error(error: OSError, path: Path, doing: str) -> DiskError:
@@ -165,9 +178,9 @@ def write_volatile(path: Path, data: bytes) -> None:
         raise disk_error(error, path, "write") from error
 
 
-def put_away(path: Path, target: Path, expected: tuple[int, int, int]) -> bool:
+def put_away(path: Path, target: Path, expected: Signature) -> bool:
     """Move a file to a name that is free, over nothing; False, with nothing changed, when the file is not there
-    any more, is another one by now (`expected`: inode, size and time in ns), or the name is taken.
+    any more, is another one than `expected` by now, or the name is taken.
 
     The name is reserved first: that works on every file system, and no other process can take it meanwhile.
     What somebody put in the file's place in the last moment goes back. Raises DiskError.
@@ -194,9 +207,8 @@ def put_away(path: Path, target: Path, expected: tuple[int, int, int]) -> bool:
     return False
 
 
-def _is(path: Path, expected: tuple[int, int, int]) -> bool:
-    about = path.stat()
-    return (about.st_ino, about.st_size, about.st_mtime_ns) == expected
+def _is(path: Path, expected: Signature) -> bool:
+    return signature(path.stat()) == expected
 
 
 def settle(part: Path, path: Path) -> None:
@@ -247,6 +259,6 @@ def lines(path: Path) -> Iterator[bytes]:
     try:
         with path.open("rb", buffering=CHUNK) as stream:
             for line in stream:
-                yield line.removesuffix(b"\n")
+                yield line[:-1] if line.endswith(b"\n") else line
     except OSError as error:
         raise disk_error(error, path, "read") from error

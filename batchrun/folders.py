@@ -15,7 +15,7 @@ from pathlib import Path
 from batchrun import lifecycle, state
 from batchrun.configfiles import load_config
 from batchrun.errors import BatchrunError, MissingInput
-from batchrun.files import shown
+from batchrun.files import shown, signature
 from batchrun.jail import open_regular
 from batchrun.jobs import look
 from batchrun.model import Timing
@@ -135,8 +135,7 @@ class _Reader:
         """How the last pass of a watcher, or of a tick, left the spec, if it has not been edited since."""
         note = self._notes.load(spec) if spec in self._where else None
         with suppress(OSError):
-            found = (self._folder / spec).stat()
-            if note and note.signature == (found.st_ino, found.st_size, found.st_mtime_ns):
+            if note and note.signature == signature((self._folder / spec).stat()):
                 return note.passed
         return None
 

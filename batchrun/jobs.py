@@ -291,16 +291,14 @@ def finished(spec: Path, *, sandbox: bool = False, roots: Sequence[Path] = ()) -
     for state in _states_of(spec, root, sandbox=sandbox):
         if state.spec != spec.name or state.expansion is None or state.collected is None:
             continue
-        settled = all(s.phase is Phase.FETCHED or lifecycle.settled(s, state) for s in state.shards)
-        output = Path(root, state.collected.output.path)
-        whole = settled and not Store(root, state.job, sandbox=sandbox).knows_more(state)
-        if whole and unchanged(state.collected.output, root):
-            if not untouched(state.expansion, root, tuple(roots), spec):
+        if not all(s.phase is Phase.FETCHED or lifecycle.settled(s, state) for s in state.shards):
+            continue
+        store, policy = Store(root, state.job, sandbox=sandbox), Policy(Timing())
+        if unchanged(state.collected.output, root) and not store.knows_more(state):
+            if not untouched(state.expansion, root, tuple(roots), spec) or _untold(store, state, policy):
                 return None
             code = ExitCode.OK if state.collected.all_succeeded else ExitCode.ROWS_FAILED
-            policy = Policy(Timing())
-            if _untold(Store(root, state.job, sandbox=sandbox), state, policy):
-                return None
+            output = Path(root, state.collected.output.path)
             return Outcome(state.job, Verdict.DONE, code, output, state, policy, changed=False)
     return None
 

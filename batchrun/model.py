@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
@@ -206,6 +206,10 @@ class FileFact:
     sha256: str
 
 
+Signature = tuple[int, int, int]
+"""Inode, size and time in ns of a file: edited or replaced, it shows in one of them."""
+
+
 # ---- what the API owns -------------------------------------------------------------------------
 
 
@@ -273,9 +277,9 @@ class RequestError:
     request_id: str | None = None
 
 
-class Result(NamedTuple):
-    """One line that came back. `message` is the API's Message object, only on `succeeded`. A tuple, as there is
-    one for every row: a frozen dataclass takes twice as long to make."""
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One line that came back. `message` is the API's Message object, only on `succeeded`."""
 
     custom_id: str
     type: ResultType

@@ -17,7 +17,7 @@ import orjson
 
 from batchrun import lifecycle, state
 from batchrun.errors import BatchrunError
-from batchrun.files import write_volatile
+from batchrun.files import signature, write_volatile
 from batchrun.jail import open_regular
 from batchrun.model import FileFact
 from batchrun.state import RunState
@@ -48,10 +48,10 @@ def neighbours(runs: Path, *, leaving_out: str) -> Iterator[Neighbour]:
     """The jobs with a state in the folder `runs` that can be read, by name, but for one."""
     known = _load(runs / INDEX)
     entries, read = {}, 0
-    for job, signature in _states(runs):
+    for job, mark in _states(runs):
         entry = known.get(job)
-        if entry is None or entry[0] != signature:
-            entry, read = [signature, _read(runs / job / "state.json")], read + 1
+        if entry is None or entry[0] != mark:
+            entry, read = [mark, _read(runs / job / "state.json")], read + 1
         entries[job] = entry
     if read >= STALE:
         _save(runs / INDEX, entries)
@@ -68,7 +68,7 @@ def _states(runs: Path) -> Iterator[tuple[str, list[int]]]:
     for folder in folders:
         with suppress(OSError):
             found = os.stat(f"{folder.path}/state.json", follow_symlinks=False)  # noqa: PTH116 (a thousand times)
-            yield folder.name, [found.st_ino, found.st_size, found.st_mtime_ns]
+            yield folder.name, [*signature(found)]
 
 
 def _read(path: Path) -> list[Any] | None:

@@ -12,7 +12,7 @@ from batchrun.codec import encode
 from batchrun.errors import ApiError, BatchrunError, ExitCode
 from batchrun.model import Moment
 from batchrun.policy import Policy
-from batchrun.report import Need, StatusReport
+from batchrun.report import INVENTED, Need, StatusReport
 from batchrun.safetext import plain
 from batchrun.state import Phase, Reason, RunState
 from batchrun.units import format_usd
@@ -134,7 +134,7 @@ class Notice:
         if self.needs:
             return plain(f"{head}: {self.needs[0].what}")
         counts = f"{self.counts.succeeded:,} of {self.counts.records:,} rows succeeded"
-        invented = " (sandbox: invented answers)" if self.sandbox else ""
+        invented = f" {INVENTED}" if self.sandbox else ""
         return plain(f"{head}: {counts}, {format_usd(self.spent_usd)}{invented}: {self.output}", 1000)
 
     def values(self) -> dict[str, Any]:

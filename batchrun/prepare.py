@@ -150,7 +150,7 @@ def _prepare(
         inputs=tuple(rows.files),
         rows_file=rows_file,
         rows_sha256=_digest(seen),
-        rows_file_sha256=files.digest(store.rows(rows_file)) if write else "",
+        rows_file_sha256=intake.digest() if write else "",
         rows=intake.rows,
         requests=len(seen),
         settings=settings_of(job),
@@ -180,6 +180,7 @@ class _Intake:
         """`known`: keys that live shards hold; it is used up."""
         self._cutter, self._known, self._watch = cutter, known, watch
         self._stream, self._include_input = stream, include_input
+        self._sha = hashlib.sha256()
         self.seen: set[bytes] = set()
         self.rows = self.asked = self.reused = 0
 
@@ -197,14 +198,16 @@ class _Intake:
                 self._cutter.add(request, where=f"row {row.number} ({row.where})")
                 self._watch.new(row.number, row.id, request.params)
         if self._stream is not None:
-            self._stream.write(_rows_line(row, [r.key for r in requests], self._include_input))
+            self._write(self._stream, _rows_line(row, [r.key for r in requests], self._include_input))
 
     def take_all(self, rows: Slice, bulk: Bulk) -> bool:
         """Take many rows whose requests are all new, or all known, and fit into one shard. False, and nothing
         is taken, where that is not so."""
-        lines = self._lines(rows, bulk)
         keys = set(bulk.keys)
-        if lines is None or len(keys) < len(bulk.keys) or not self.seen.isdisjoint(keys):
+        if self._include_input or len(keys) < len(bulk.keys) or not self.seen.isdisjoint(keys):
+            return False
+        lines = self._lines(rows, bulk) if self._stream is not None else b""
+        if lines is None:
             return False
         if keys <= self._known:
             self._known -= keys
@@ -217,12 +220,20 @@ class _Intake:
         self.rows += len(keys)
         self.asked += len(keys)
         if self._stream is not None:
-            self._stream.write(lines)
+            self._write(self._stream, lines)
         return True
 
+    def digest(self) -> str:
+        """The sha256 of what the rows file holds."""
+        return self._sha.hexdigest()
+
+    def _write(self, stream: BinaryIO, lines: bytes) -> None:
+        self._sha.update(lines)
+        stream.write(lines)
+
     def _lines(self, rows: Slice, bulk: Bulk) -> bytes | None:
-        """What `_rows_line` makes of each row."""
-        if self._include_input or (ids := json_texts(list(rows.ids))) is None:
+        """What `_rows_line` makes of each row; None where it has to look at them one by one."""
+        if (ids := json_texts(list(rows.ids))) is None:
             return None
         fields = zip(count(rows.first), ids, bulk.names, strict=False)
         return b"".join(map(b'{"row":%d,"id":"%b","keys":["%b"]}\n'.__mod__, fields))
@@ -264,11 +275,7 @@ def untouched(expansion: Expansion, root: Path, roots: tuple[Path, ...], spec: P
 
 def unchanged(fact: FileFact, root: Path) -> bool:
     """Whether the file has the size and the time it had."""
-    try:
-        stat = (root / fact.path).stat()
-    except OSError:
-        return False
-    return (stat.st_size, stat.st_mtime_ns) == (fact.size, fact.mtime_ns)
+    return files.unchanged(root / fact.path, fact.size, fact.mtime_ns)
 
 
 def _same(facts: tuple[FileFact, ...], root: Path, paths: list[Path]) -> tuple[FileFact, ...] | None:

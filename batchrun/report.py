@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from batchrun.estimate import Estimate
 from batchrun.model import RequestCounts, Usage
 
+INVENTED = "(sandbox: invented answers)"
+
 
 @dataclass(frozen=True, slots=True)
 class Cause:

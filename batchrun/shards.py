@@ -63,7 +63,6 @@ class Cutter:
 
     def add(self, request: Request, where: str = "") -> None:
         """Raises DataError, naming `where`, when the request is too large for any batch."""
-        line = b'{"custom_id":"%b-%%b","params":%%b}' % request.key.hex().encode()
         size = len(request.params) + _AROUND
         limits = self._job.limits
         if size - 1 + len(HEAD) + len(TAIL) > limits.batch_bytes:
@@ -75,7 +74,7 @@ class Cutter:
             self._finish()
         if not self._count:
             self._start()
-        self._write(line % (self._nonce_now, request.params))
+        self._write(self._line % (request.key.hex().encode(), request.params))
         self._count += 1
         self._bytes += size
         self._estimator.add(
@@ -91,8 +90,7 @@ class Cutter:
         if not self._count:
             self._start()
         if self._stream is not None:
-            line = b'{"custom_id":"%%b-%b","params":%%b}' % self._nonce_now
-            self._write(b"\n".join(map(line.__mod__, zip(bulk.names, bulk.params, strict=True))))
+            self._write(b"\n".join(map(self._line.__mod__, zip(bulk.names, bulk.params, strict=True))))
         self._count, self._bytes = self._count + number, size
         self._estimator.add_all(bulk.params, model=bulk.model, max_tokens=bulk.max_tokens)
         return True
@@ -106,6 +104,7 @@ class Cutter:
     def _start(self) -> None:
         self._id = f"{self._number:04d}"
         self._nonce_now = self._nonce().encode()
+        self._line = b'{"custom_id":"%%b-%b","params":%%b}' % self._nonce_now
         self._sha = hashlib.sha256(HEAD)
         self._estimator = Estimator(self._price_of)
         self._stream: BinaryIO | None = None

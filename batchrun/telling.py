@@ -21,6 +21,7 @@ from batchrun import hooks, notices
 from batchrun.config.layers import SECRETS, origin_of
 from batchrun.config.values import Config
 from batchrun.configfiles import secret_of
+from batchrun.engine import harmless
 from batchrun.errors import BatchrunError, ConfigError, Interrupted, Locked, Problem
 from batchrun.hooks import Message, record
 from batchrun.hooks.record import Record
@@ -37,17 +38,6 @@ if TYPE_CHECKING:
 _HIDDEN = (*SECRETS, "BATCHRUN_KEY_FILE", "BATCHRUN_HOOKS_SECRET_FILE", "CREDENTIALS_DIRECTORY")
 
 
-@contextmanager
-def _harmless() -> Iterator[None]:
-    """Around all that is done for hooks: a full disk, say, must not change what the job came to."""
-    try:
-        yield
-    except Interrupted:
-        raise
-    except Exception:  # whatever it is, the job is worth more
-        return
-
-
 @dataclass(frozen=True, slots=True)
 class Teller:
     """Tells of one job. `environ` is what the run itself sees."""
@@ -61,16 +51,16 @@ class Teller:
     @contextmanager
     def telling(self, expecting: tuple[type[BatchrunError], ...] = ()) -> Iterator[None]:
         """Around a pass: call the hooks for what comes of it. Errors of the `expecting` kinds are no news."""
-        with _harmless():
+        with harmless(Interrupted):
             self._begin()
         try:
             yield
         except BatchrunError as error:
             if not isinstance(error, (Interrupted, Locked, *expecting)):
-                with _harmless():
+                with harmless(Interrupted):
                     self._end(error)
             raise
-        with _harmless():
+        with harmless(Interrupted):
             self._end(None)
 
     def _begin(self) -> None:
@@ -148,7 +138,7 @@ class Teller:
             self._log(wanted[name], happening, fault)
             if fault:
                 again = "it is not called again" if given_up else "the next run calls it again"
-                with _harmless():
+                with harmless(Interrupted):
                     self.observer.warning(_warning(wanted[name], happening, f"{fault}; {again}"))
         self._save(replace(last, pending=pending))
 
@@ -172,7 +162,7 @@ def tell_of_spec(spec: Path, job: str, error: BatchrunError, target: Target, *, 
         return []
     report = StatusReport(job, "not started", "", sandbox=target.sandbox)
     told = notices.notice(happening, report, at=_text(now), spec=str(spec.absolute()), error=error)
-    with _harmless():
+    with harmless(Interrupted):
         for hook in target.settings.hooks(happening.moment):
             if fault := _reach(hook, _message(told), target.settings, target.surroundings):
                 warnings.append(_warning(hook, happening, f"{fault}; it is not called again"))

@@ -157,6 +157,7 @@ def show_outcome(
 ) -> None:
     """How the job stands: a summary when it is done, else what runs and what needs a person."""
     from batchrun.render import jsonout, text
+    from batchrun.report import INVENTED
     from batchrun.verdicts import Verdict
 
     report = outcome.report(str(spec), now=time.time(), sandbox=sandbox, roots=roots)
@@ -174,7 +175,7 @@ def show_outcome(
         tell(shown)
     elif not as_json:
         rows = f"{summary.succeeded:,} of {summary.records:,} rows succeeded"
-        rows += f" {text.INVENTED}" if sandbox else ""
+        rows += f" {INVENTED}" if sandbox else ""
         say(f"{report.job}: nothing to do; {rows}; {report.output} is up to date")
         if report.next:
             say(f"hint: try the rest again: {report.next}")

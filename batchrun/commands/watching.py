@@ -161,9 +161,10 @@ def signals(wake: int | None = None) -> Iterator[Callable[[], int]]:
     """Instead of ending at once: what the block asks whether, and by which signal, it should leave."""
     import signal
 
+    from batchrun.interrupts import SIGNALS
+
     caught: list[int] = []
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    heard = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, lambda got, _: caught.append(got)) for number in heard}
     previous = signal.set_wakeup_fd(wake, warn_on_full_buffer=False) if wake is not None else None
     try:

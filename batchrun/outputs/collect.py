@@ -151,8 +151,7 @@ class Summing:
         self._searches += searches_of(result.message)
         usage = self._usage
         for name, tokens in record["usage"].items():
-            if tokens:
-                usage[name] += tokens
+            usage[name] += tokens
         if record["cost_usd"] is None:
             self._unpriced += 1
         else:

@@ -52,20 +52,14 @@ def writer_for(job: Job, stream: BinaryIO, input_rows: InputRows) -> Writer:
 
 
 class JsonLines:
-    """Writes some lines at once: hashing each by itself takes longer than making it."""
-
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
-        self._held: list[bytes] = []
 
     def write(self, record: Record) -> None:
-        self._held.append(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
-        if len(self._held) >= 100:
-            self.close()
+        self._stream.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
 
     def close(self) -> None:
-        self._stream.write(b"".join(self._held))
-        self._held.clear()
+        pass
 
 
 class Csv:

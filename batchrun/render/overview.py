@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from batchrun.overview import BrokenSpec, FolderOverview, JobOverview, NewSpec, Standing
 from batchrun.render.lines import WIDTH, Paint, joined, plural, wrapped
-from batchrun.render.text import INVENTED
+from batchrun.report import INVENTED
 from batchrun.safetext import plain
 from batchrun.units import format_duration, format_usd
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from batchrun.errors import Problem
+from batchrun.errors import BatchrunError, Problem
 from batchrun.safetext import plain
 
 
@@ -12,3 +12,8 @@ def problem_lines(problem: Problem, word: str = "error") -> list[str]:
     if problem.where:
         lines.append(f"  --> {plain(problem.where, 1000)}")
     return lines + [plain(f"hint: {hint}", 1000) for hint in problem.hint.splitlines()]
+
+
+def error_lines(error: BatchrunError) -> list[str]:
+    """All that is wrong, one problem after the other."""
+    return [line for problem in error.problems for line in problem_lines(problem)]

@@ -6,11 +6,12 @@ import hashlib
 from dataclasses import replace
 
 from batchrun.errors import BatchrunError, ExitCode
-from batchrun.render.problems import problem_lines
+from batchrun.model import Signature
+from batchrun.render.problems import error_lines
 from batchrun.safetext import plain
 from batchrun.watch import due, moves
 from batchrun.watch.folder import Entry, Folder
-from batchrun.watch.orders import Note, Passed, Signature, Standing
+from batchrun.watch.orders import Note, Passed, Standing
 
 REMIND = 86_400.0
 """Seconds after which what needs a person is told once more."""
@@ -37,21 +38,16 @@ def settle(folder: Folder, entry: Entry, began: Signature, passed: Passed, now: 
             folder.notes.save(entry.name, entry.note)
     except BatchrunError as error:
         # A full disk, a folder that may not be written to: the spec stays, and is looked at again.
-        entry.note = replace(note, passed=_troubled(passed, error), tries=note.tries + 1)
+        trouble = replace(
+            passed,
+            standing=Standing.TROUBLE,
+            code=error.exit_code,
+            lines=tuple(error_lines(error)),
+            summary=plain(str(error)),
+        )
+        entry.note = replace(note, passed=trouble, tries=note.tries + 1)
         entry.look_at = due.next_look(entry.note, folder.settings)
         _tell(folder, entry, entry.note)
-
-
-def _troubled(passed: Passed, error: BatchrunError) -> Passed:
-    """For a pass that could not be followed up: what stands in the way of that, and below it how it ended."""
-    lines = tuple(line for problem in error.problems for line in problem_lines(problem))
-    return replace(
-        passed,
-        standing=Standing.TROUBLE,
-        code=error.exit_code,
-        lines=(*lines, *(passed.lines or (passed.summary,))),
-        summary=plain(str(error)),
-    )
 
 
 def _note(before: Note | None, began: Signature, passed: Passed, now: float) -> Note:

@@ -10,15 +10,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from batchrun.errors import BatchrunError, ExitCode
-from batchrun.files import read_whole
+from batchrun.files import read_whole, signature, unchanged
 from batchrun.inputs.find import find
 from batchrun.jail import open_regular
-from batchrun.model import InputSpec, Place
+from batchrun.model import InputSpec, Place, Signature
 from batchrun.specnames import job_name
 from batchrun.watch import due
 from batchrun.watch.notes import Notes
-from batchrun.watch.orders import News, Note, Order, Passed, Seen, Settings, Signature, Standing
-from batchrun.watch.scan import scan, signature
+from batchrun.watch.orders import News, Note, Order, Passed, Seen, Settings, Standing
+from batchrun.watch.scan import scan
 
 SPEC_LIMIT = 10_000_000
 """Bytes of a spec that are read to know it again; a larger one is refused when it is loaded."""
@@ -203,8 +203,4 @@ class Folder:
 
 
 def _unchanged(seen: Seen) -> bool:
-    try:
-        about = os.stat(seen.path)  # noqa: PTH116 (a thousand times)
-    except OSError:
-        return False
-    return (about.st_size, about.st_mtime_ns) == (seen.size, seen.mtime_ns)
+    return unchanged(seen.path, seen.size, seen.mtime_ns)

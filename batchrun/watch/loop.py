@@ -5,17 +5,18 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Container, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from batchrun.errors import BatchrunError, ExitCode, Problem
+from batchrun.model import Signature
 from batchrun.pace import Pace
-from batchrun.render.problems import problem_lines
+from batchrun.render.problems import error_lines, problem_lines
 from batchrun.safetext import plain
 from batchrun.watch import due
 from batchrun.watch.after import settle
 from batchrun.watch.folder import Entry, Folder
 from batchrun.watch.nudges import Nudges
-from batchrun.watch.orders import Passed, Settings, Signature, Standing
+from batchrun.watch.orders import Passed, Settings, Standing
 from batchrun.watch.service import tell_systemd, watchdog_seconds
 from batchrun.watch.workers import Told, Workers
 
@@ -49,9 +50,7 @@ class Loop:
         leaving: Callable[[], int] = lambda: 0,
     ) -> None:
         self.folders, self._settings, self._nudges, self._leaving = folders, settings, nudges, leaving
-        self._workers = Workers(settings.workers, settings.time_limit, leaving)
-        for folder in folders:
-            folder.notes.leaving = leaving
+        self._workers = Workers(settings.workers, settings.time_limit)
         self._pace = Pace(settings.polls_per_minute)
         self._scan_at = self._soonest_scan = 0.0
         """When to scan, at the latest and at the earliest, in seconds of a clock that nobody sets."""
@@ -144,19 +143,10 @@ class Loop:
         try:
             self._workers.start(folder.begin(entry, now), ticket)
         except (BatchrunError, OSError) as error:
-            if self._leaving():  # that may be all that went wrong
-                entry.running = False
-                return None
-            problems = error.problems if isinstance(error, BatchrunError) else ()
-            lines = tuple(line for problem in problems for line in problem_lines(problem))
-            code = error.exit_code if isinstance(error, BatchrunError) else ExitCode.IO
-            settle(
-                folder,
-                entry,
-                ticket.began,
-                Passed(Standing.TROUBLE, code, entry.job, lines, plain(str(error))),
-                now,
-            )
+            passed = Passed(Standing.TROUBLE, ExitCode.IO, entry.job, summary=plain(str(error)))
+            if isinstance(error, BatchrunError):
+                passed = replace(passed, code=error.exit_code, lines=tuple(error_lines(error)))
+            settle(folder, entry, ticket.began, passed, now)
             return None
         return ticket
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from batchrun.errors import CannotCreate
 from batchrun.files import disk_error, put_away
+from batchrun.model import Signature
 from batchrun.specnames import DONE, FAILED
 from batchrun.watch.notes import Notes
-from batchrun.watch.orders import Signature
 
 ERROR = ".error.txt"
 LONGEST = 255

@@ -10,9 +10,6 @@ from batchrun.config.values import Config
 from batchrun.errors import ExitCode
 from batchrun.specnames import PATTERNS
 
-Signature = tuple[int, int, int]
-"""Inode, size and time (ns) of a file: what a change shows in."""
-
 
 class Standing(StrEnum):
     """How a pass left a spec."""

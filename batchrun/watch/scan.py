@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from batchrun.files import signature
+from batchrun.model import Signature
 from batchrun.specnames import is_spec
-from batchrun.watch.orders import Signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,3 @@ def _look(entry: os.DirEntry[str], folder: Path, found: Scan) -> None:
         if entry.is_symlink():
             found.refused[entry.name] = f"a link that cannot be followed: {error.strerror}"
         # Else it went away meanwhile.
-
-
-def signature(about: os.stat_result) -> Signature:
-    return about.st_ino, about.st_size, about.st_mtime_ns

@@ -6,6 +6,7 @@ The process is forked from one that has everything imported (`workers`); it tell
 from __future__ import annotations
 
 import os
+import resource
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -37,6 +38,7 @@ from batchrun.errors import (
     UsageError,
 )
 from batchrun.events import Event
+from batchrun.files import signature
 from batchrun.inputs import resolve
 from batchrun.interrupts import Interrupts
 from batchrun.jobs import Outcome, Shield, advance
@@ -45,20 +47,18 @@ from batchrun.model import Job
 from batchrun.orphans import orphan, rescue
 from batchrun.policy import policy_of
 from batchrun.providers.base import ProviderError
-from batchrun.render.problems import problem_lines
+from batchrun.render.problems import error_lines, problem_lines
 from batchrun.render.progress import line_of, only_counts
+from batchrun.report import INVENTED
 from batchrun.safetext import plain
 from batchrun.spec.loader import Loaded
-from batchrun.specnames import job_name
 from batchrun.state import RunState
 from batchrun.store import Store
 from batchrun.target import Target
 from batchrun.telling import tell_of_spec
 from batchrun.units import format_size, format_usd
 from batchrun.verdicts import Verdict
-from batchrun.watch import memory
 from batchrun.watch.orders import Order, Passed, Seen, Standing
-from batchrun.watch.scan import signature
 
 MOST_LINES = 200
 Tell = Callable[[str], None]
@@ -67,6 +67,9 @@ Tell = Callable[[str], None]
 def main(order: Order, pipe: Connection) -> None:
     """The life of a worker: one order, and what came of it."""
     os.setpgid(0, 0)  # a Ctrl-C at the terminal is for the watcher, which tells us in its own way
+    if order.memory:
+        with suppress(ValueError, OSError):  # a lower limit stands already
+            resource.setrlimit(resource.RLIMIT_AS, (order.memory, order.memory))
 
     def tell(line: str) -> None:
         pipe.send_bytes(orjson.dumps({"line": line}))
@@ -80,25 +83,14 @@ def do(order: Order, tell: Tell) -> Passed:
     eye = _Eye(tell)
     try:
         with Interrupts() as interrupts:
-            passed = _bounded(order, eye, interrupts.shielded)
+            passed = _advance(order, eye, interrupts.shielded)
     except Interrupted as error:
         passed = Passed(Standing.STOPPED, 128 + error.signal, order.job)
+    except MemoryError:
+        passed = _out_of_memory(order)
     except Exception as error:
         passed = _bug(order, error)
     return replace(passed, troubled=passed.troubled or eye.troubled)
-
-
-def _bounded(order: Order, eye: _Eye, shield: Shield) -> Passed:
-    """Within the memory that a job may have. What it did submit is fetched without that bound."""
-    with suppress(MemoryError), memory.bound(order.memory):
-        return _advance(order, eye, shield)
-    limit = format_size(order.memory) if order.memory else "what there is"
-    error = DataError(
-        f"it needs more memory than a job may have ({limit})",
-        hint="make the rows, the templates or the spec smaller, or raise --memory",
-    )
-    target = Target(order.sandbox, config=order.config, watched=order.watched)
-    return _unreadable(order, error, target, eye, shield)
 
 
 def _advance(order: Order, eye: _Eye, shield: Shield) -> Passed:
@@ -149,9 +141,6 @@ class _Job:
                 )
             if error.other and _same(job.spec, error.other):
                 return _duplicate(job, error.other)
-            if error.other and job.name == order.job != (own := job_name(order.spec.name)):
-                # It says nothing of a name, and the spec that it once was the same as was edited since.
-                return _advance(replace(order, job=own), self._eye, self._shield)
             return _failed(order, error, job.name)
         except DataError as error:
             if late := self._data()[1]:  # it was written while we read it
@@ -251,14 +240,14 @@ def _summary(outcome: Outcome, order: Order) -> str:
         return f"{outcome.verdict.replace('_', ' ')}, {requests:,} requests"
     summary = collected.summary
     words = f"{summary.succeeded:,} of {summary.records:,} rows succeeded, {format_usd(summary.cost_usd)}"
-    invented = " (sandbox: invented answers)" if order.sandbox else ""
+    invented = f" {INVENTED}" if order.sandbox else ""
     if not outcome.changed:
         return f"nothing to do; {words}{invented}; {collected.output.path} is up to date"
     return f"done: {words}{invented}: {collected.output.path}"
 
 
 def _failed(order: Order, error: BatchrunError, job: str = "") -> Passed:
-    lines = [line for problem in error.problems for line in problem_lines(problem)]
+    lines = error_lines(error)
     if len(lines) > MOST_LINES:
         lines = [*lines[:MOST_LINES], f"… and {len(lines) - MOST_LINES:,} lines more"]
     standing = _standing_of(error, order)
@@ -328,6 +317,16 @@ def _unsettled(order: Order, job: str, moving: tuple[Seen, ...]) -> Passed:
 def _duplicate(job: Job, other: str) -> Passed:
     words = f"says the same as {plain(other)}, which is not through yet"
     return Passed(Standing.DUPLICATE, ExitCode.NOT_FINISHED, job.name, summary=words)
+
+
+def _out_of_memory(order: Order) -> Passed:
+    limit = format_size(order.memory) if order.memory else "what there is"
+    problem = Problem(
+        f"it needs more memory than a job may have ({limit}); nothing of it was submitted in this pass",
+        hint="make the rows, the templates or the spec smaller, or raise --memory",
+    )
+    lines = tuple(problem_lines(problem))
+    return Passed(Standing.BROKEN, ExitCode.DATA, order.job, lines=lines, summary=problem.message)
 
 
 def _bug(order: Order, error: Exception) -> Passed:
