@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -30,6 +30,21 @@ class Moment:
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}" + (f" ({self.hit})" if self.hit > 1 else "")
+
+
+NEVER = 1_000_000
+
+
+@dataclass(frozen=True)
+class Strike:
+    """What befalls a run before its `effect`th effect, or in its `nap`th sleep: see forkserver.py."""
+
+    effect: int = NEVER
+    nap: int = 0
+    signals: Sequence[str] = ()
+    fill: bool = False
+    deaf: Sequence[int] = ()
+    freeze: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,14 +86,11 @@ class Forks:
         *args: str,
         cwd: Path,
         env: Mapping[str, str],
-        effect: int,
-        signals: Sequence[str] = (),
-        fill: bool = False,
+        strike: Strike,
     ) -> tuple[Ran, int]:
-        """Run it, and strike it before its nth effect; also how many effects there were."""
+        """Run it, and strike it; also how many effects there were."""
         count = self._list.with_name("effects")
-        strike = {"effect": effect, "signals": list(signals), "fill": fill, "report": str(count)}
-        self._order(args, cwd, env, strike=strike)
+        self._order(args, cwd, env, strike={**asdict(strike), "report": str(count)})
         ran = self._ended(args)
         return ran, count.stat().st_size
 

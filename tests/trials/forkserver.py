@@ -5,7 +5,8 @@
 Starting Python and importing everything takes ten times as long as the run that a trial wants to break off.
 A child runs `batchrun.cli` with the order's arguments, folder and environment. It may be told to list every
 line of our package that it runs, or to die at one of them: at the `hit`th time that line is about to run. Or it is
-struck before the nth of its effects (a file opened, renamed, removed; bytes sent) by signals, or by a full disk.
+struck before the nth of its effects (a file opened, renamed, removed; bytes sent), or in its nth sleep: by signals,
+a full disk, a folder that becomes read-only, streams that nobody reads any more.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import importlib
 import os
 import signal
 import sys
+import threading
+import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
@@ -106,26 +109,67 @@ def _batchrun(args: list[str]) -> int:
 # ---- effects -------------------------------------------------------------------------------------
 
 
-def _strike(effect: int, signals: list[str], fill: bool, report: str) -> None:
+def _strike(
+    effect: int, nap: int, signals: list[str], fill: bool, deaf: list[int], freeze: str, report: str
+) -> None:
     """Before the `effect`th effect, and before each one after it, as long as there are `signals`, send us one;
-    with `fill`, take the last byte of the disk of the current folder. `report`: a file that counts the effects."""
-    here, left = str(Path.cwd()), effect
+    with `nap`, the first of them in that sleep. Before that effect, once: with `fill`, take the last byte of the
+    disk of the current folder; let nobody read the streams `deaf` any more; make the folder `freeze` read-only.
+    `report`: a file that counts the effects."""
+    here, left, struck = str(Path.cwd()), effect, False
     waiting = [signal.Signals[f"SIG{name}"] for name in signals]
     counter = os.open(report, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
+    if freeze:
+        _own_mounts()
+    if nap:
+        _in_nap(nap, waiting)
 
     def hook(event: str, args: tuple[Any, ...]) -> None:
-        nonlocal left, fill
+        nonlocal left, struck
         if not _effect(event, args, here):
             return
         left -= 1
         os.write(counter, b".")
-        if left <= 0 and fill:
-            fill = False
-            _fill(here)
+        if left <= 0 and not struck:
+            struck = True
+            if fill:
+                _fill(here)
+            if freeze:
+                _freeze(freeze)
+            _deafen(deaf)
         if left <= 0 and waiting:
             os.kill(os.getpid(), waiting.pop(0))
 
     sys.addaudithook(hook)
+
+
+def _in_nap(nap: int, waiting: list[signal.Signals]) -> None:
+    """Send us the first of the signals while the main thread is in its `nap`th sleep."""
+    asleep = threading.Event()
+
+    def watch() -> None:
+        asleep.wait()
+        time.sleep(0.02)  # the main thread is about to let go of the interpreter
+        os.kill(os.getpid(), waiting.pop(0))
+
+    def profile(frame: FrameType, event: str, arg: Any) -> None:
+        nonlocal nap
+        if event == "c_call" and arg is time.sleep:
+            nap -= 1
+            if not nap:
+                asleep.set()
+
+    threading.Thread(target=watch, daemon=True).start()
+    sys.setprofile(profile)
+
+
+def _deafen(streams: list[int]) -> None:
+    """Whoever read them is gone."""
+    if streams:
+        reading, writing = os.pipe()
+        os.close(reading)
+        for stream in streams:
+            os.dup2(writing, stream)
 
 
 def _effect(event: str, args: tuple[Any, ...], here: str) -> bool:
@@ -142,6 +186,34 @@ def _fill(folder: str) -> None:
             while True:
                 os.write(handle, b"x" * size)
     os.close(handle)
+
+
+# ---- mounts: of this process alone, gone with it ---------------------------------------------------
+
+_CLONE_NEWNS = 0x20000  # <linux/sched.h>
+_MS_RDONLY, _MS_REMOUNT, _MS_BIND, _MS_REC, _MS_PRIVATE = 1, 32, 4096, 16384, 1 << 18  # <linux/mount.h>
+
+
+def _own_mounts() -> None:
+    """Raises OSError where that is not allowed."""
+    _must(ctypes.CDLL(None, use_errno=True).unshare(_CLONE_NEWNS))
+    _mount(None, "/", _MS_REC | _MS_PRIVATE)
+
+
+def _freeze(folder: str) -> None:
+    """Make it read-only, whatever is open in it, and whoever we are."""
+    _mount(folder, folder, _MS_BIND)
+    _mount(None, folder, _MS_REMOUNT | _MS_BIND | _MS_RDONLY)
+
+
+def _mount(source: str | None, target: str, flags: int) -> None:
+    told = source and source.encode()
+    _must(ctypes.CDLL(None, use_errno=True).mount(told, target.encode(), None, ctypes.c_ulong(flags), None))
+
+
+def _must(failed: int) -> None:
+    if failed:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
 # ---- lines ---------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ from batchrun import state
 from batchrun.simulator import Options, Simulator
 from batchrun.simulator.scenario import Scenario as Script
 from tests.trials.canary import CANARY
-from tests.trials.forks import Forks, Line, Moment
+from tests.trials.forks import Forks, Line, Moment, Strike
 from tests.trials.invariants import DONE, Trial
 from tests.trials.scenarios import RUN, TICK, Scenario
 from tests.workbench import SPEC, Ran, merged
@@ -195,13 +195,16 @@ class Rig:
     def traced(self, attempt: Attempt, *args: str, options: Sequence[str]) -> Ran:
         return self.warm.traced(*args, cwd=attempt.folder, env=attempt.env, options=options)
 
-    def struck(
-        self, attempt: Attempt, *args: str, effect: int, signals: Sequence[str] = (), fill: bool = False
-    ) -> tuple[Ran, int]:
-        """Struck before its nth effect; and how many effects there were."""
-        return self.warm.struck(
-            *args, cwd=attempt.folder, env=attempt.env, effect=effect, signals=signals, fill=fill
-        )
+    def struck(self, attempt: Attempt, *args: str, strike: Strike) -> tuple[Ran, int]:
+        """Struck while it runs; and how many effects there were."""
+        return self.warm.struck(*args, cwd=attempt.folder, env=attempt.env, strike=strike)
+
+    def effects(self, staged: Staged) -> int:
+        """How many effects the scenario's command has, undisturbed."""
+        with self.trial(staged) as attempt:
+            ran, count = self.struck(attempt, *staged.scenario.struck, strike=Strike())
+            assert ran.code == 0, ran
+        return count
 
     def again(self, attempt: Attempt) -> Ran:
         """Run it to its end, without anybody doing anything."""

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from batchrun.state import Phase
+from tests.trials.forks import Strike
 from tests.trials.forkserver import FILLER
 from tests.trials.invariants import Broken
 from tests.trials.remote import read_remote
 from tests.trials.rig import Attempt, Rig, Staged, in_memory
 from tests.trials.scenarios import SCENARIOS, Scenario
 from tests.trials.tally import Tally
-from tests.trials.test_signals import effects
 
 SAMPLED = 12
 DISK = (73, 74)
@@ -62,7 +62,7 @@ def on_a_small_disk(attempt: Attempt) -> Iterator[None]:
 
 def fill(rig: Rig, attempt: Attempt, staged: Staged, effect: int) -> None:
     with on_a_small_disk(attempt):
-        ran, _ = rig.struck(attempt, *staged.scenario.struck, effect=effect, fill=True)
+        ran, _ = rig.struck(attempt, *staged.scenario.struck, strike=Strike(effect, fill=True))
         attempt.check(ran)
         assert ran.code in (0, 3, *DISK), ran
         if ran.code in DISK:
@@ -80,7 +80,7 @@ def fill(rig: Rig, attempt: Attempt, staged: Staged, effect: int) -> None:
 @pytest.mark.parametrize("scenario", SCENARIOS[:1], ids=lambda s: s.name)
 def test_full_at_some_moments(scenario: Scenario, rig: Rig, tally: Tally) -> None:
     staged = rig.stage(scenario)
-    count = effects(rig, staged)
+    count = rig.effects(staged)
     with tally("a full disk before an effect, a sample") as campaign:
         for number in range(SAMPLED):
             effect = 1 + number * count // SAMPLED
@@ -93,6 +93,6 @@ def test_full_at_some_moments(scenario: Scenario, rig: Rig, tally: Tally) -> Non
 def test_full_at_every_moment(scenario: Scenario, rig: Rig, tally: Tally) -> None:
     staged = rig.stage(scenario)
     with tally("a full disk before every effect") as campaign:
-        for effect in range(1, effects(rig, staged) + 1):
+        for effect in range(1, rig.effects(staged) + 1):
             with campaign.trial(f"{scenario.name}, effect {effect}"), rig.trial(staged) as attempt:
                 fill(rig, attempt, staged, effect)

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(bool(syscalls.missing()), reason=syscalls.missin
 
 SLICES = 2
 SAMPLED = 3
-ERRORS = ("EIO", "ENOSPC", "EACCES", "EROFS")
+ERRORS = ("EIO", "ENOSPC", "EDQUOT", "EACCES", "EROFS")
 FAILURES = [
     pytest.param(scenario, error, forever, id=f"{scenario.name}-{error}-{'for ever' if forever else 'once'}")
     for scenario in SCENARIOS
