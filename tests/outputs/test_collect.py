@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet
 import pytest
 from jsonschema import Draft7Validator
 
@@ -233,3 +234,52 @@ def test_one_odd_answer_does_not_cost_the_others_their_output(tmp_path: Path, ou
     if output.endswith("jsonl"):
         out = records(tmp_path / output)
         assert [r["json"] for r in out] == [None, None, None, ["xxy"]]
+
+
+ODD_TEXTS = [
+    "one\u2028two",
+    "one\u2029two",
+    "one\x85two",
+    "one\rtwo",
+    "one\r\ntwo\n",
+    "a\r",
+    "\u2028",
+    "a\x0bb\x0cc\x1cd\x1ee",
+]
+"""Each holds what ends a line to a careless reader."""
+
+
+def read_back(path: Path) -> list[str]:
+    """The texts of an output, by the reader that its format has in the standard library, or pyarrow's."""
+    match path.suffix:
+        case ".jsonl":
+            return [json.loads(line)["text"] for line in path.read_bytes().removesuffix(b"\n").split(b"\n")]
+        case ".csv":
+            with path.open(newline="", encoding="utf-8") as stream:
+                return [row["text"] for row in csv.DictReader(stream)]
+        case _:
+            return [str(row["text"]) for row in pyarrow.parquet.read_table(path).to_pylist()]
+
+
+@pytest.mark.parametrize("output", ["out/o.jsonl", "out/o.csv", "out/o.parquet"])
+def test_ends_of_lines_in_a_text_end_no_record(tmp_path: Path, output: str) -> None:
+    keys = [f"k{number}" for number in range(len(ODD_TEXTS))]
+    answers = source(tmp_path / "1", *(succeeded(k, text) for k, text in zip(keys, ODD_TEXTS, strict=True)))
+    done = collect(job(tmp_path, output), rows_file(tmp_path / "rows", *keys), [answers], price_of)
+    assert done.summary.records == len(ODD_TEXTS)
+    assert read_back(tmp_path / output) == ODD_TEXTS
+
+
+@pytest.mark.parametrize("output", ["out/o.jsonl", "out/o.csv"])
+def test_ends_of_lines_in_structured_output_end_no_record(tmp_path: Path, output: str) -> None:
+    keys = [f"k{number}" for number in range(len(ODD_TEXTS))]
+    said = [json.dumps({"said": text}, ensure_ascii=False) for text in ODD_TEXTS]
+    answers = source(tmp_path / "1", *(succeeded(k, text) for k, text in zip(keys, said, strict=True)))
+    asking = asking_for(node({"type": "object"}))
+    collect(job(tmp_path, output, request=asking), rows_file(tmp_path / "rows", *keys), [answers], price_of)
+    if output.endswith("jsonl"):
+        found = [record["json"] for record in records(tmp_path / output)]
+    else:
+        with (tmp_path / output).open(newline="", encoding="utf-8") as stream:
+            found = [json.loads(row["text"]) for row in csv.DictReader(stream)]
+    assert [value["said"] for value in found] == ODD_TEXTS
