@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
 from batchrun.keyedlines import KEY_LENGTH, KeyedLines, not_ours
 from batchrun.model import Result, ResultType
@@ -25,8 +26,7 @@ class Source:
     requests: Path | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What the API said to a request, and where it said so. `entry` counts the lines of all sources from 0:
     two rows with one entry share one answer."""
 
@@ -87,14 +87,15 @@ class Answers:
     def get(self, key: str) -> Answer | None:
         """The answer that counts: one that succeeded, else the latest; None when there is none at all."""
         latest: Answer | None = None
-        for entry, number, line in self._lines.find(key):
+        for entry in self._lines.find(key):
+            source = self._sources[self._lines.file_of(entry)]
             try:
-                result = parse(line)
+                result = parse(self._lines.line(entry))
             except ValueError as error:
-                raise not_ours(self._sources[number].results, str(error)) from None
+                raise not_ours(source.results, str(error)) from None
             if result.custom_id[:KEY_LENGTH] != key:  # another key with the same first half
                 continue
-            answer = Answer(result, self._sources[number], entry)
+            answer = Answer(result, source, entry)
             if result.type is ResultType.SUCCEEDED:
                 return answer
             latest = latest or answer

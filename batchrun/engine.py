@@ -46,7 +46,7 @@ SUBMIT_PAUSE = 900.0
 """The longest pause between two tries to submit, in seconds, unless the server asks for more."""
 
 FETCH_PAUSE = 5.0
-"""Seconds before results that did not prove complete are fetched again; doubled each time."""
+"""Seconds before results that did not prove complete are fetched again; doubled each time: almost three hours."""
 
 
 class Observer(Protocol):

@@ -259,6 +259,6 @@ def lines(path: Path) -> Iterator[bytes]:
     try:
         with path.open("rb", buffering=CHUNK) as stream:
             for line in stream:
-                yield line[:-1] if line.endswith(b"\n") else line
+                yield line.removesuffix(b"\n")
     except OSError as error:
         raise disk_error(error, path, "read") from error

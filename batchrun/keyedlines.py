@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from array import array
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -22,6 +22,7 @@ KEY_LENGTH = 32
 
 _ID = re.compile(rb'\s*\{\s*"custom_id"\s*:\s*"([0-9a-f]{32})-')
 _FILE_BITS, _OFFSET_BITS, _LENGTH_BITS = 20, 44, 32
+_OFFSET = (1 << _OFFSET_BITS) - 1
 _OPEN_FILES = 200
 
 
@@ -59,32 +60,37 @@ class KeyedLines:
     def __len__(self) -> int:
         return len(self._keys)
 
-    def find(self, key: str) -> Iterator[tuple[int, int, bytes]]:
-        """The lines that may be of this key, the latest first: entry, number of the file, line."""
+    def find(self, key: str) -> range:
+        """The entries whose lines may be of this key, the latest first."""
         half = int(key[:16], 16)
-        first = bisect_left(self._keys, half)
-        entry = bisect_right(self._keys, half, first)
-        while (entry := entry - 1) >= first:
-            number, offset = divmod(self._places[entry], 1 << _OFFSET_BITS)
-            yield entry, number, self._read(number, self._lengths[entry], offset)
+        end = bisect_right(self._keys, half)
+        first = end
+        while first and self._keys[first - 1] == half:
+            first -= 1
+        return range(end - 1, first - 1, -1)
 
-    def _read(self, number: int, length: int, offset: int) -> bytes:
-        path = self._paths[number]
+    def line(self, entry: int) -> bytes:
+        """The line of an entry, as it stands in its file."""
+        place, length = self._places[entry], self._lengths[entry]
+        number = place >> _OFFSET_BITS
+        handle = self._handles.get(number)
         try:
-            data = os.pread(self._handle(number), length, offset)
+            data = os.pread(self._open(number) if handle is None else handle, length, place & _OFFSET)
         except OSError as error:
-            raise disk_error(error, path, "read") from error
+            raise disk_error(error, self._paths[number], "read") from error
         if len(data) != length:
-            raise DiskError(f"{path} became shorter while it was read")
+            raise DiskError(f"{self._paths[number]} became shorter while it was read")
         return data
 
-    def _handle(self, number: int) -> int:
-        """The open file; the one opened first makes room, so that no job runs out of descriptors."""
-        handle = self._handles.get(number)
-        if handle is None:
-            if len(self._handles) >= _OPEN_FILES:
-                os.close(self._handles.pop(next(iter(self._handles))))
-            handle = self._handles[number] = os.open(self._paths[number], os.O_RDONLY | os.O_CLOEXEC)
+    def file_of(self, entry: int) -> int:
+        """The number of the file that an entry stands in."""
+        return self._places[entry] >> _OFFSET_BITS
+
+    def _open(self, number: int) -> int:
+        """The file, opened; the one opened first makes room, so that no job runs out of descriptors."""
+        if len(self._handles) >= _OPEN_FILES:
+            os.close(self._handles.pop(next(iter(self._handles))))
+        handle = self._handles[number] = os.open(self._paths[number], os.O_RDONLY | os.O_CLOEXEC)
         return handle
 
     def close(self) -> None:

@@ -50,7 +50,7 @@ from batchrun.money import over_budget
 from batchrun.policy import Policy
 from batchrun.state import ACTIVE, Intent, Phase, Reason, RunState, SentBatch, Shard
 
-FETCH_TRIES = 5
+FETCH_TRIES = 12
 DAY = 86_400.0
 RETENTION = 29 * DAY
 """How long results can be fetched, from the batch's creation (batches-api §2.6)."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
@@ -277,9 +277,9 @@ class RequestError:
     request_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """One line that came back. `message` is the API's Message object, only on `succeeded`."""
+class Result(NamedTuple):
+    """One line that came back. `message` is the API's Message object, only on `succeeded`. A tuple, as there is
+    one for every row: a frozen dataclass takes twice as long to make."""
 
     custom_id: str
     type: ResultType

@@ -15,9 +15,9 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TypeAlias
 
-from batchrun.model import Json, Usage
+from batchrun.model import Json
 from batchrun.models import Rates, facts_of
-from batchrun.results import searches_of, usage_of
+from batchrun.results import Tokens, searches_of
 
 DISCOUNT = 0.5
 US_FACTOR = 1.1
@@ -45,30 +45,41 @@ class Price:
 PriceLookup: TypeAlias = Callable[[str], Price | None]
 
 
-def cost_usd(price: Price, usage: Usage, *, us_only: bool = False, searches: int = 0) -> float:
+def cost_usd(price: Price, tokens: Tokens, *, us_only: bool = False, searches: int = 0) -> float:
     """USD at batch price, rounded to 1e-10."""
-    fresh, written = usage.input_tokens, usage.cache_write_5m + usage.cache_write_1h
+    fresh, out, written_5m, written_1h, cached = tokens
     rates = price.rates[0]
     if len(price.rates) > 1:
-        rates = price.for_prompt(fresh + written + usage.cache_read)
-    micro = (
-        fresh * rates.input
-        + usage.output_tokens * rates.output
-        + usage.cache_write_5m * rates.cache_write_5m
-        + usage.cache_write_1h * rates.cache_write_1h
-        + usage.cache_read * rates.cache_read
-    )
+        rates = price.for_prompt(fresh + written_5m + written_1h + cached)
+    micro = fresh * rates.input + out * rates.output
+    if written_5m or written_1h or cached:
+        micro = (
+            micro
+            + written_5m * rates.cache_write_5m
+            + written_1h * rates.cache_write_1h
+            + cached * rates.cache_read
+        )
     geo = price.us_factor if us_only else 1.0
     return round(micro * DISCOUNT * geo / 1e6 + searches * SEARCH_USD, 10)
 
 
-def message_cost_usd(price: Price, message: Mapping[str, Json], usage: Usage | None = None) -> float:
-    """What one succeeded message cost, in USD at batch price."""
+def message_cost_usd(price: Price, message: Mapping[str, Json], tokens: Tokens) -> float:
+    """What one succeeded message that took these `tokens` cost, in USD at batch price."""
+    if only_tokens_cost(message):
+        return cost_usd(price, tokens)
     if message.get("stop_reason") == "refusal" and _free(message):
         return 0.0
-    raw = message.get("usage")
-    us_only = isinstance(raw, dict) and raw.get("inference_geo") == "us"
-    return cost_usd(price, usage or usage_of(message), us_only=us_only, searches=searches_of(message))
+    usage = message.get("usage")
+    us_only = isinstance(usage, dict) and usage.get("inference_geo") == "us"
+    return cost_usd(price, tokens, us_only=us_only, searches=searches_of(message))
+
+
+def only_tokens_cost(message: Mapping[str, Json]) -> bool:
+    """Whether a message cost what its tokens cost at the usual rates: no fees, no factors, nothing free."""
+    usage = message.get("usage")
+    if isinstance(usage, dict) and (usage.get("server_tool_use") or usage.get("inference_geo") == "us"):
+        return False
+    return message.get("stop_reason") != "refusal"
 
 
 def _free(refusal: Mapping[str, Json]) -> bool:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from batchrun.errors import IncompleteResults
 from batchrun.files import disk_error, lines
-from batchrun.model import RequestCounts, Result, ResultType, Usage
-from batchrun.prices import TICKS, PriceLookup, message_cost_usd
-from batchrun.results import Tally, parse, searches_of, usage_of
+from batchrun.model import Json, RequestCounts, Result, ResultType, Usage
+from batchrun.prices import TICKS, Price, PriceLookup, cost_usd, message_cost_usd, only_tokens_cost
+from batchrun.results import Tally, Tokens, parse, searches_of, tokens_of
 from batchrun.safetext import plain
 
 
@@ -29,14 +29,14 @@ def prove(part: Path, ids: Iterable[str], counts: RequestCounts, price_of: Price
     check, sums = _IdCheck(ids), _Sums(price_of)
     try:
         for number, line in enumerate(lines(part), start=1):
-            if line.strip():
-                try:
-                    result = parse(line)
-                except ValueError as error:
+            try:
+                result = parse(line)
+            except ValueError as error:
+                if line.strip():
                     check.fault(_NO_RESULT, f"line {number}: {error}")
-                    continue
-                check.see(result.custom_id)
-                sums.add(result)
+                continue
+            check.see(result.custom_id)
+            sums.add(result)
     except OSError as error:
         raise disk_error(error, part, "read") from error
     tally = sums.tally()
@@ -99,37 +99,64 @@ class _IdCheck:
 
 
 class _Sums:
+    """Adds results up. Where a model has one price for every prompt, its tokens are summed as they are and
+    priced once: pricing each message by itself would take a third of the proof."""
+
     def __init__(self, price_of: PriceLookup) -> None:
         self._price_of = price_of
         self._types: Counter[str] = Counter()
         self._errors: Counter[str] = Counter()
         self._stops: Counter[str] = Counter()
-        self._usage = Usage()
+        self._flat: dict[Json, tuple[Price, list[int]]] = {}
+        self._others = [0] * 5
         self._ticks = self._unpriced = self._searches = 0
 
     def add(self, result: Result) -> None:
-        self._types[result.type] += 1
-        if result.error is not None:
-            self._errors[result.error.type] += 1
-        if (message := result.message) is None:
+        _, kind, message, error = result
+        self._types[kind] += 1
+        if error is not None:
+            self._errors[error.type] += 1
+        if message is None:
             return
         self._stops[str(message.get("stop_reason"))] += 1
+        flat = self._flat.get(message.get("model"))
+        tokens = tokens_of(message)
+        if flat is not None and only_tokens_cost(message):
+            _, sums = flat
+        else:
+            sums = self._others
+            self._price(message, tokens)
+        fresh, out, written_5m, written_1h, cached = tokens
+        sums[0] += fresh
+        sums[1] += out
+        if written_5m or written_1h or cached:
+            sums[2] += written_5m
+            sums[3] += written_1h
+            sums[4] += cached
+
+    def _price(self, message: Mapping[str, Json], tokens: Tokens) -> None:
+        """Count what one message cost."""
         self._searches += searches_of(message)
-        usage = usage_of(message)
-        self._usage += usage
-        price = self._price_of(str(message.get("model")))
+        model = message.get("model")
+        price = self._price_of(str(model))
         if price is None:
             self._unpriced += 1
-        else:
-            self._ticks += round(message_cost_usd(price, message, usage) * TICKS)
+            return
+        self._ticks += round(message_cost_usd(price, message, tokens) * TICKS)
+        if len(price.rates) == 1:
+            self._flat.setdefault(model, (price, [0] * 5))
 
     def tally(self) -> Tally:
+        ticks, usage = self._ticks, Usage(*self._others)
+        for price, (fresh, out, written_5m, written_1h, cached) in self._flat.values():
+            tokens = fresh, out, written_5m, written_1h, cached
+            ticks, usage = ticks + round(cost_usd(price, tokens) * TICKS), usage + Usage(*tokens)
         return Tally(
             counts=RequestCounts(**self._types),
             errors=dict(sorted(self._errors.items())),
             stop_reasons=dict(sorted(self._stops.items())),
-            usage=self._usage,
-            cost_usd=self._ticks / TICKS,
+            usage=usage,
+            cost_usd=ticks / TICKS,
             unpriced=self._unpriced,
             searches=self._searches,
         )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from types import NoneType
+from typing import Any, TypeAlias
 
 import orjson
 
@@ -35,13 +36,17 @@ def parse(line: bytes) -> Result:
         message = result.get("message")
         if not isinstance(message, dict):
             raise ValueError("a succeeded result has no message")
-        for name in ("stop_reason", "model"):  # words, or else nothing: they are counted and looked up
-            if not isinstance(message.get(name), str | None):
+        for name in _WORDS:
+            if not isinstance(message.get(name), _WORD):
                 message[name] = None
-        return Result(custom_id, kind, message=message)
+        return Result(custom_id, kind, message)
     if kind is ResultType.ERRORED:
         return Result(custom_id, kind, error=_error(result.get("error")))
     return Result(custom_id, kind)
+
+
+_WORDS, _WORD = ("stop_reason", "model"), (str, NoneType)
+"""Of a message: words, or else nothing. They are counted and looked up."""
 
 
 def loads(line: bytes) -> Any:
@@ -88,36 +93,48 @@ def _text(value: Json) -> str:
 # ---- what a message used -----------------------------------------------------------------------
 
 
+Tokens: TypeAlias = tuple[int, int, int, int, int]
+"""What a `Usage` is made of, in its order."""
+
+
 def usage_of(message: Mapping[str, Json]) -> Usage:
-    """The tokens of a Message object; every part of it may be absent or null (batches-api §2.9).
+    """The tokens of a Message object; every part of it may be absent or null (batches-api §2.9)."""
+    return Usage(*tokens_of(message))
+
+
+def tokens_of(message: Mapping[str, Json]) -> Tokens:
+    """The same as plain numbers.
 
     Cache writes without the breakdown by lifetime count as 5 minutes, the API's default.
     """
     usage = message.get("usage")
     if not isinstance(usage, dict):
-        return Usage()
-    written, split = _count(usage, "cache_creation_input_tokens"), usage.get("cache_creation")
+        return 0, 0, 0, 0, 0
+    written, split = _count(usage.get("cache_creation_input_tokens")), usage.get("cache_creation")
     short = hour = 0
-    if isinstance(split, dict):
-        short, hour = _count(split, "ephemeral_5m_input_tokens"), _count(split, "ephemeral_1h_input_tokens")
-    return Usage(
-        input_tokens=_count(usage, "input_tokens"),
-        output_tokens=_count(usage, "output_tokens"),
-        cache_write_5m=max(short, written - hour),
-        cache_write_1h=hour,
-        cache_read=_count(usage, "cache_read_input_tokens"),
+    if split != _NOTHING_WRITTEN and isinstance(split, dict):
+        short = _count(split.get("ephemeral_5m_input_tokens"))
+        hour = _count(split.get("ephemeral_1h_input_tokens"))
+    return (
+        _count(usage.get("input_tokens")),
+        _count(usage.get("output_tokens")),
+        max(short, written - hour) if written or short else 0,
+        hour,
+        _count(usage.get("cache_read_input_tokens")),
     )
+
+
+_NOTHING_WRITTEN = {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0}
 
 
 def searches_of(message: Mapping[str, Json]) -> int:
     """Web searches the server ran for this message; each has a fee of its own (batches-api §4)."""
     usage = message.get("usage")
     tools = usage.get("server_tool_use") if isinstance(usage, dict) else None
-    return _count(tools, "web_search_requests") if isinstance(tools, dict) else 0
+    return _count(tools.get("web_search_requests")) if isinstance(tools, dict) else 0
 
 
-def _count(mapping: Mapping[str, Json], name: str) -> int:
-    value = mapping.get(name)
+def _count(value: Json) -> int:
     # Past 2^40 it is a mistake, and the sum of several would not fit in 64 bits.
     return value if type(value) is int and 0 < value < 1 << 40 else 0
 

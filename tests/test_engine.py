@@ -10,6 +10,7 @@ import pytest
 from batchrun import run_job
 from batchrun.engine import harmless
 from batchrun.errors import Interrupted
+from batchrun.lifecycle import FETCH_TRIES
 from tests.conftest import MakeSimulator
 from tests.dying import __file__ as DYING
 from tests.simulator.helpers import Client, entry
@@ -231,8 +232,9 @@ def test_a_batch_that_cannot_be_seen_for_a_while(bench: Bench) -> None:
 
 
 def test_results_that_never_come_whole(bench: Bench) -> None:
-    bench.serve(faults=[{"on": "results", "cut": -50, "times": 5}], seconds=0)
-    codes = [run_job(bench.path("batch.yaml"), environ=bench.env, wait=False).exit_code for _ in range(6)]
+    bench.serve(faults=[{"on": "results", "cut": -50, "times": FETCH_TRIES}], seconds=0)
+    runs = range(FETCH_TRIES + 1)
+    codes = [run_job(bench.path("batch.yaml"), environ=bench.env, wait=False).exit_code for _ in runs]
     assert (codes[0], codes[-1]) == (75, 4)
     ran = bench.run("run", "--no-wait", code=4)
     assert "never came complete: the results are not complete: " in ran.stderr.replace("\n", " ")

@@ -1,15 +1,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from batchrun.errors import DiskError, IncompleteResults
 from batchrun.model import RequestCounts, Usage
-from batchrun.prices import price_of
+from batchrun.prices import message_cost_usd, price_of
 from batchrun.proof import ForeignResults, prove
-from batchrun.results import Tally
-from tests.resultlines import custom_id, ended, errored, succeeded, write
+from batchrun.results import Tally, tokens_of, usage_of
+from tests.resultlines import MODEL, custom_id, ended, errored, message, succeeded, usage, write
 
 IDS = [custom_id(name) for name in "abcd"]
 COUNTS = RequestCounts(succeeded=1, errored=1, canceled=1, expired=1)
@@ -119,6 +120,28 @@ def test_costs_add_up_without_drift(tmp_path: Path) -> None:
     path = write(tmp_path / "r", *map(succeeded, names))
     tally = prove(path, map(custom_id, names), RequestCounts(succeeded=1000), price_of)
     assert (tally.cost_usd, tally.usage) == (1.0, Usage(1_000_000, 200_000))
+
+
+def test_what_messages_cost_is_what_each_of_them_costs(tmp_path: Path) -> None:
+    """Those that cost what their tokens cost are priced together, all others one by one."""
+    dear = usage(input_tokens=200_000, cache_read_input_tokens=7, cache_creation_input_tokens=5)
+    american = usage(inference_geo="us", server_tool_use={"web_search_requests": 2})
+    free: dict[str, Any] = {"stop_reason": "refusal", "content": [], "stop_details": {"category": "cyber"}}
+    changes: list[dict[str, Any]] = [
+        {"model": model, **change}
+        for model in (MODEL, "claude-opus-5-5", "claude-haiku-5-5", "claude-opus-99", None)
+        for change in ({}, {"usage": dear}, {"usage": american}, free, {"usage": None}, {})
+    ]
+    names = [str(number) for number in range(len(changes))]
+    path = write(tmp_path / "r", *(succeeded(n, **c) for n, c in zip(names, changes, strict=True)))
+    tally = prove(path, map(custom_id, names), RequestCounts(succeeded=len(names)), price_of)
+    messages = [message(**change) for change in changes]
+    prices = [(price_of(str(m["model"])), m) for m in messages]
+    cost = sum(message_cost_usd(price, m, tokens_of(m)) for price, m in prices if price)
+    assert tally.cost_usd == pytest.approx(cost, abs=1e-9)
+    assert tally.cost_usd > 0.1
+    assert tally.usage == sum(map(usage_of, messages), Usage())
+    assert (tally.unpriced, tally.searches) == (12, 10)
 
 
 def test_a_missing_file_is_a_disk_error(tmp_path: Path) -> None:

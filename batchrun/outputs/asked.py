@@ -33,8 +33,8 @@ class Asked:
         """How to check the answer to this request; None where it did not ask for structured output."""
         if self._lines is None:
             return self._one
-        for _, _, line in self._lines.find(key):
-            request = orjson.loads(line)
+        for entry in self._lines.find(key):
+            request = orjson.loads(self._lines.line(entry))
             if request["custom_id"][:KEY_LENGTH] == key:
                 return check_for(schema_in(request["params"]))
         return None

@@ -151,7 +151,8 @@ class Summing:
         self._searches += searches_of(result.message)
         usage = self._usage
         for name, tokens in record["usage"].items():
-            usage[name] += tokens
+            if tokens:
+                usage[name] += tokens
         if record["cost_usd"] is None:
             self._unpriced += 1
         else:

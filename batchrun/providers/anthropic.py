@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
-from batchrun.client.apierrors import created_nothing
+from batchrun.client.apierrors import NO_ANSWER_OF_THE_API, created_nothing
 from batchrun.client.batches import BatchesClient
 from batchrun.client.body import Body
 from batchrun.client.streams import MAX_LINE
@@ -99,7 +99,7 @@ class Anthropic:
 
     def download(self, id: str, part: Path) -> None:
         with _reading(NotFound, Conflict), _writing(part) as write:
-            for piece in _short_lines(self._client.chunks(id)):
+            for piece in _short_lines(_results(self._client.chunks(id), id)):
                 write(piece)
 
     def cancel(self, id: str) -> Batch:
@@ -140,6 +140,19 @@ def _writing(part: Path) -> Iterator[Callable[[bytes], int]]:
             yield stream.write
     except OSError as error:
         raise disk_error(error, part, "write") from error
+
+
+def _results(pieces: Iterator[bytes], id: str) -> Iterator[bytes]:
+    """The pieces, if they begin as results do. A proxy's page comes and goes: it says nothing about the results."""
+    begun = False
+    for piece in pieces:
+        if not begun and (start := piece.lstrip()):
+            if not start.startswith(b"{"):
+                break
+            begun = True
+        yield piece
+    if not begun:
+        raise BadResponse(f"what came is no results of {id}", status=200, hint=NO_ANSWER_OF_THE_API)
 
 
 def _short_lines(pieces: Iterator[bytes]) -> Iterator[bytes]:

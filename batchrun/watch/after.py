@@ -38,16 +38,20 @@ def settle(folder: Folder, entry: Entry, began: Signature, passed: Passed, now: 
             folder.notes.save(entry.name, entry.note)
     except BatchrunError as error:
         # A full disk, a folder that may not be written to: the spec stays, and is looked at again.
-        trouble = replace(
-            passed,
-            standing=Standing.TROUBLE,
-            code=error.exit_code,
-            lines=tuple(error_lines(error)),
-            summary=plain(str(error)),
-        )
-        entry.note = replace(note, passed=trouble, tries=note.tries + 1)
+        entry.note = replace(note, passed=_troubled(passed, error), tries=note.tries + 1)
         entry.look_at = due.next_look(entry.note, folder.settings)
         _tell(folder, entry, entry.note)
+
+
+def _troubled(passed: Passed, error: BatchrunError) -> Passed:
+    """For a pass that could not be followed up: what stands in the way of that, and below it how it ended."""
+    return replace(
+        passed,
+        standing=Standing.TROUBLE,
+        code=error.exit_code,
+        lines=(*error_lines(error), *(passed.lines or (passed.summary,))),
+        summary=plain(str(error)),
+    )
 
 
 def _note(before: Note | None, began: Signature, passed: Passed, now: float) -> Note:

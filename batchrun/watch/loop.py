@@ -50,7 +50,9 @@ class Loop:
         leaving: Callable[[], int] = lambda: 0,
     ) -> None:
         self.folders, self._settings, self._nudges, self._leaving = folders, settings, nudges, leaving
-        self._workers = Workers(settings.workers, settings.time_limit)
+        self._workers = Workers(settings.workers, settings.time_limit, leaving)
+        for folder in folders:
+            folder.notes.leaving = leaving
         self._pace = Pace(settings.polls_per_minute)
         self._scan_at = self._soonest_scan = 0.0
         """When to scan, at the latest and at the earliest, in seconds of a clock that nobody sets."""
@@ -143,6 +145,9 @@ class Loop:
         try:
             self._workers.start(folder.begin(entry, now), ticket)
         except (BatchrunError, OSError) as error:
+            if self._leaving():  # that may be all that went wrong
+                entry.running = False
+                return None
             passed = Passed(Standing.TROUBLE, ExitCode.IO, entry.job, summary=plain(str(error)))
             if isinstance(error, BatchrunError):
                 passed = replace(passed, code=error.exit_code, lines=tuple(error_lines(error)))

@@ -11,7 +11,8 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -26,6 +27,8 @@ from batchrun.store import refuse_foreign_folders, runs_folder
 from batchrun.watch.orders import Note
 
 FOLDER = "@watch"
+PATIENCE = 10.0
+"""Seconds to wait while another watcher puts a spec away, which takes it a moment: it may have been stopped."""
 
 
 class Notes:
@@ -35,6 +38,8 @@ class Notes:
         self.root = root
         self._runs = runs_folder(root, sandbox=sandbox)
         self._folder = self._runs / FOLDER
+        self.leaving: Callable[[], int] = lambda: 0
+        """Asked while a lock is waited for: whether to give up."""
         self._above = (runs_folder(root), *([self._runs] if sandbox else []), self._folder)
 
     def load(self, name: str) -> Note | None:
@@ -78,10 +83,18 @@ class Notes:
 
     @contextmanager
     def moving(self) -> Iterator[None]:
-        """While a spec is put away: two watchers would choose the same name for two files."""
+        """While a spec is put away: two watchers would choose the same name for two files. Raises Locked where
+        another one does not come to an end with it."""
         self._make(self._folder)
+        deadline = time.monotonic() + PATIENCE
         with _open_lock(self._folder / "moves.lock") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            while not _taken(handle):
+                if self.leaving() or time.monotonic() > deadline:
+                    raise Locked(
+                        "another process has been putting a spec away, and does not end",
+                        hint=f"see who holds {self._folder / 'moves.lock'}: fuser or lsof tells",
+                    )
+                time.sleep(0.02)
             yield
 
     @contextmanager
@@ -115,6 +128,13 @@ class Notes:
         if not folder.is_dir():
             refuse_foreign_folders(self._above)
             make_private_dir(folder)
+
+
+def _taken(handle: int) -> bool:
+    with suppress(BlockingIOError):
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    return False
 
 
 @contextmanager

@@ -6,7 +6,6 @@ The process is forked from one that has everything imported (`workers`); it tell
 from __future__ import annotations
 
 import os
-import resource
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -52,12 +51,14 @@ from batchrun.render.progress import line_of, only_counts
 from batchrun.report import INVENTED
 from batchrun.safetext import plain
 from batchrun.spec.loader import Loaded
+from batchrun.specnames import job_name
 from batchrun.state import RunState
 from batchrun.store import Store
 from batchrun.target import Target
 from batchrun.telling import tell_of_spec
 from batchrun.units import format_size, format_usd
 from batchrun.verdicts import Verdict
+from batchrun.watch import memory
 from batchrun.watch.orders import Order, Passed, Seen, Standing
 
 MOST_LINES = 200
@@ -67,9 +68,6 @@ Tell = Callable[[str], None]
 def main(order: Order, pipe: Connection) -> None:
     """The life of a worker: one order, and what came of it."""
     os.setpgid(0, 0)  # a Ctrl-C at the terminal is for the watcher, which tells us in its own way
-    if order.memory:
-        with suppress(ValueError, OSError):  # a lower limit stands already
-            resource.setrlimit(resource.RLIMIT_AS, (order.memory, order.memory))
 
     def tell(line: str) -> None:
         pipe.send_bytes(orjson.dumps({"line": line}))
@@ -83,14 +81,25 @@ def do(order: Order, tell: Tell) -> Passed:
     eye = _Eye(tell)
     try:
         with Interrupts() as interrupts:
-            passed = _advance(order, eye, interrupts.shielded)
+            passed = _bounded(order, eye, interrupts.shielded)
     except Interrupted as error:
         passed = Passed(Standing.STOPPED, 128 + error.signal, order.job)
-    except MemoryError:
-        passed = _out_of_memory(order)
     except Exception as error:
         passed = _bug(order, error)
     return replace(passed, troubled=passed.troubled or eye.troubled)
+
+
+def _bounded(order: Order, eye: _Eye, shield: Shield) -> Passed:
+    """Within the memory that a job may have. What it did submit is fetched without that bound."""
+    with suppress(MemoryError), memory.bound(order.memory):
+        return _advance(order, eye, shield)
+    limit = format_size(order.memory) if order.memory else "what there is"
+    error = DataError(
+        f"it needs more memory than a job may have ({limit})",
+        hint="make the rows, the templates or the spec smaller, or raise --memory",
+    )
+    target = Target(order.sandbox, config=order.config, watched=order.watched)
+    return _unreadable(order, error, target, eye, shield)
 
 
 def _advance(order: Order, eye: _Eye, shield: Shield) -> Passed:
@@ -141,6 +150,9 @@ class _Job:
                 )
             if error.other and _same(job.spec, error.other):
                 return _duplicate(job, error.other)
+            if error.other and job.name == order.job != (own := job_name(order.spec.name)):
+                # It says nothing of a name, and the spec that it once was the same as was edited since.
+                return _advance(replace(order, job=own), self._eye, self._shield)
             return _failed(order, error, job.name)
         except DataError as error:
             if late := self._data()[1]:  # it was written while we read it
@@ -317,16 +329,6 @@ def _unsettled(order: Order, job: str, moving: tuple[Seen, ...]) -> Passed:
 def _duplicate(job: Job, other: str) -> Passed:
     words = f"says the same as {plain(other)}, which is not through yet"
     return Passed(Standing.DUPLICATE, ExitCode.NOT_FINISHED, job.name, summary=words)
-
-
-def _out_of_memory(order: Order) -> Passed:
-    limit = format_size(order.memory) if order.memory else "what there is"
-    problem = Problem(
-        f"it needs more memory than a job may have ({limit}); nothing of it was submitted in this pass",
-        hint="make the rows, the templates or the spec smaller, or raise --memory",
-    )
-    lines = tuple(problem_lines(problem))
-    return Passed(Standing.BROKEN, ExitCode.DATA, order.job, lines=lines, summary=problem.message)
 
 
 def _bug(order: Order, error: Exception) -> Passed:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import forkserver, get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
+from threading import Thread
 from typing import Any
 
 import orjson
@@ -22,6 +24,9 @@ from batchrun.watch.orders import Order, Passed
 PRELOAD = "batchrun.watch.warm"
 LEAVING = 4.0
 """Seconds that workers get to leave by themselves: they give up whatever they do after 3.5 (interrupts)."""
+START_LIMIT, END_LIMIT = 120.0, 10.0
+"""Seconds in which the server has a worker started (the first time, it imports everything), and in which it tells
+how one ended. One that somebody stopped would hold us for ever."""
 
 
 @dataclass(eq=False, slots=True)
@@ -48,8 +53,10 @@ class Told:
 
 
 class Workers:
-    def __init__(self, size: int, time_limit: float) -> None:
-        self.size, self._time_limit = size, time_limit
+    """`leaving` is asked while a worker is started: whether that has no point any more."""
+
+    def __init__(self, size: int, time_limit: float, leaving: Callable[[], int] = lambda: 0) -> None:
+        self.size, self._time_limit, self._gone = size, time_limit, leaving
         self.running: list[Worker] = []
         self._leaving = False
         self._context = get_context("forkserver")
@@ -64,7 +71,7 @@ class Workers:
         ours, theirs = self._context.Pipe(duplex=False)
         process = self._context.Process(target=main, args=(order, theirs))
         try:
-            process.start()
+            self._start(process)
         except (OSError, EOFError) as error:
             ours.close()
             if isinstance(error, EOFError | ConnectionError):  # it was killed; a later start makes another
@@ -73,6 +80,26 @@ class Workers:
         finally:
             theirs.close()
         self.running.append(Worker(order, process, ours, time.monotonic(), tag))
+
+    def _start(self, process: ForkServerProcess) -> None:
+        """In a thread: a server that does not answer must not keep us from leaving. Raises OSError, EOFError."""
+        faults: list[OSError | EOFError] = []
+
+        def start() -> None:
+            try:
+                process.start()
+            except (OSError, EOFError) as error:
+                faults.append(error)
+
+        starting, deadline = Thread(target=start, daemon=True), time.monotonic() + START_LIMIT
+        starting.start()
+        while starting.is_alive():
+            starting.join(0.2)
+            if starting.is_alive() and (self._gone() or time.monotonic() > deadline):
+                _end_server()
+                starting.join()
+        if faults:
+            raise faults[0]
 
     def wait(self, timeout: float, others: Sequence[Any] = ()) -> list[Any]:
         """Until somebody says something, `others` included, or `timeout` seconds have passed."""
@@ -100,7 +127,10 @@ class Workers:
             yield self._over(worker)
 
     def _over(self, worker: Worker) -> Told:
-        worker.process.join()
+        worker.process.join(0.5 if self._leaving else END_LIMIT)
+        if worker.process.exitcode is None:
+            _end_server()
+            worker.process.join()
         self.running.remove(worker)
         code = worker.process.exitcode or 0
         worker.pipe.close()
@@ -129,3 +159,11 @@ class Workers:
         while self.running:
             self.wait(1.0)
             yield from self.told()
+
+
+def _end_server() -> None:
+    """End the server that workers are forked from; the next start makes another. Its workers go on."""
+    server: Any = forkserver
+    if pid := server._forkserver._forkserver_pid:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)

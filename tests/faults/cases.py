@@ -39,7 +39,8 @@ class Ends:
 _UNREACHABLE = "69 69 69"  # nothing under way, and no way to the API
 _WAITING = "75 75 75"  # each run waits as long as the spec says, then leaves it to the next
 
-# An answer that is not the API's: a proxy's page, a redirect. It may pass; whether a POST arrived is unknown.
+# An answer that is not the API's: a proxy's page, under whatever status, a redirect. It may pass, and nobody is asked;
+# whether a POST arrived is unknown.
 ODD = Ends(
     list=("69 0", _UNREACHABLE),
     create=("0", _WAITING),
@@ -47,15 +48,9 @@ ODD = Ends(
     results=("0", _WAITING),
     reconcile=("0", _WAITING),
 )
-# The same under status 200: on results it is taken for them, found incomplete, and fetched five times.
-ODD_200 = Ends(
-    list=("69 0", _UNREACHABLE),
-    create=("0", _WAITING),
-    retrieve=("0", _WAITING),
-    results=("0", "4 results"),
-    reconcile=("0", _WAITING),
-)
-# As ODD and ODD_200, but the call is performed: the batch is found by listing.
+# The same under status 200, in the form of a result: it is taken for results, and found incomplete.
+ODD_RESULTS = replace(ODD, results=("0", "4 results"))
+# As ODD and ODD_RESULTS, but the call is performed: the batch is found by listing.
 SPOILED = Ends(
     list=("69 0", _UNREACHABLE),
     create=("0", "0"),
@@ -63,13 +58,7 @@ SPOILED = Ends(
     results=("0", _WAITING),
     reconcile=("0", _WAITING),
 )
-SPOILED_200 = Ends(
-    list=("69 0", _UNREACHABLE),
-    create=("0", "0"),
-    retrieve=("0", _WAITING),
-    results=("0", "4 results"),
-    reconcile=("0", _WAITING),
-)
+SPOILED_RESULTS = replace(SPOILED, results=("0", "4 results"))
 # Trouble that passes: asked again at once, but for create.
 TRANSIENT = Ends(
     list=("0", _UNREACHABLE),
@@ -160,11 +149,13 @@ def _retry_after(value: str) -> str:
 
 ANSWERS: Mapping[str, tuple[str, Ends]] = {
     # not performed, and something else answered
-    **{f"200 {form}": (_status(200, f", form: {form}"), ODD_200) for form in ("html", "empty", "list", "string", "number", "none", "object")},
+    **{f"200 {form}": (_status(200, f", form: {form}"), ODD) for form in ("html", "empty", "list", "string", "number", "none")},
+    "200 object": (_status(200, ", form: object"), ODD_RESULTS),
     **{f"201 {form}": (_status(201, f", form: {form}"), ODD) for form in ("html", "object")},
     "204": (_status(204, ", form: empty"), ODD),
     # performed, and its answer spoiled
-    **{f"performed, {form}": (f"garble: {form}", SPOILED_200) for form in ("html", "empty", "truncated", "list", "string", "number", "huge", "bomb")},
+    **{f"performed, {form}": (f"garble: {form}", SPOILED) for form in ("html", "empty", "list", "string", "number", "bomb")},
+    **{f"performed, {form}": (f"garble: {form}", SPOILED_RESULTS) for form in ("truncated", "huge")},
     "performed, 201": ("garble: {code: 201}", SPOILED),
     "performed, 204": ("garble: {code: 204, form: empty}", SPOILED),
     "performed, 202": ("garble: {code: 202}", SPOILED),
@@ -304,7 +295,7 @@ OTHERS: Sequence[Case] = (
     *_lines("foreign"),
     *_lines("unparsable"),
     *_lines("{form: foreign, count: 3}"),
-    *_lines("{form: missing, count: 3}"),
+    *_lines("{form: missing, count: 3}", always=_WAITING),  # nothing at all is no results, but somebody else's answer
     Case("results that hide", ("results: {not_found: true, times: 3}",), "0"),
     Case("results that never show", ("results: {not_found: true, times: 0}",), _WAITING),
     Case("a gigabyte of white space", ("results: {garble: {form: bomb, bytes: 1000000000}}",), "0"),

@@ -341,3 +341,16 @@ def test_origin_and_name() -> None:
 def test_the_json_of_a_batch_is_kept() -> None:
     with talking(http({**batch_json("b"), "new": 1})) as (_, provider):
         assert json.loads(json.dumps(provider.retrieve("b").batch.raw))["new"] == 1
+
+
+@pytest.mark.parametrize(
+    "body", [b"<html>down for maintenance</html>", b"[]", b'"soon"', b"null", b"", b"\n \n"], ids=repr
+)
+def test_what_is_no_results_at_all_is_a_page_of_a_proxy(body: bytes, tmp_path: Path) -> None:
+    """It comes and goes, however long it stays: never a reason to ask a person."""
+    with talking(http(body)) as (_, provider), pytest.raises(TryLater) as caught:
+        provider.download("msgbatch_1", tmp_path / "r.part")
+    assert str(caught.value) == "what came is no results of msgbatch_1"
+    assert caught.value.hint == (
+        "this is no answer of the Batches API: check ANTHROPIC_BASE_URL and any proxy on the way"
+    )

@@ -46,6 +46,28 @@ def test_two_of_the_same_at_once_are_one_job(bench: Bench) -> None:
     assert len(bench.ledger()) == 1
 
 
+def test_what_a_spec_was_before_it_was_edited_is_a_job_of_its_own(bench: Bench) -> None:
+    """As long as the edited one is there: it goes on as the job that both were."""
+    text = bench.job("a.yaml", output={"path": "out/a.jsonl"}).read_text()
+    with watching(bench, "--in-place") as watch:
+        watch.until_there("out/a.jsonl")
+        put(bench.path("a.yaml"), text.replace("out/a", "out/edited").replace("Say", "Name"))
+        watch.until_there("out/edited.jsonl")
+        put(bench.path("b.yaml"), text)  # its answer is there: nothing is paid for again
+        error = bench.path("b.yaml.error.txt")
+        watch.until(lambda: error.exists() and bool(error.read_text()))
+        assert error.read_text().startswith(
+            "error: out/a.jsonl exists, and batchrun did not write it; nothing was submitted\n"
+        )
+        assert len(bench.ledger()) == 2
+        bench.path("out/a.jsonl").unlink()
+        os.utime(bench.path("b.yaml"))
+        watch.until_there("out/a.jsonl")
+    assert [batch["requests"] for batch in bench.ledger()] == [3, 3, 3]
+    assert bench.state("b").spec == "b.yaml"
+    assert bench.state("a").spec == "a.yaml"
+
+
 def test_jobs_that_ask_the_same_one_after_the_other_are_jobs_of_their_own(bench: Bench) -> None:
     """A spec that was put away is not one that was renamed."""
     bench.job("monday.yaml", output={"path": "out/monday.jsonl"})

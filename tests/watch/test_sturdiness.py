@@ -10,6 +10,7 @@ from pathlib import Path
 
 import orjson
 
+from batchrun.watch.notes import Notes
 from tests.watch.watching import put, watching
 from tests.workbench import SPEC, Bench
 
@@ -31,6 +32,26 @@ def test_a_job_that_eats_memory_stops_nobody_else(bench: Bench) -> None:
         watch.until_there("done/labels.yaml", "failed/bomb.yaml.error.txt")
     assert bench.path("failed/bomb.yaml.error.txt").read_text().startswith("error: ")
     assert len(bench.ledger()) == 1
+
+
+def test_too_little_memory_costs_no_answer_that_is_paid_for(bench: Bench) -> None:
+    tick = ("tick", ".", "--settle", "0")
+    bench.serve(seconds=600)
+    path = bench.job("labels.yaml")
+    bench.run(*tick, code=75)
+    put(path, path.read_text() + "\n")
+    told = bench.run(*tick, "--memory", "1MB").stderr
+    assert "error: it needs more memory than a job may have (1 MB)\n" in told
+    assert path.exists()
+    bench.serve(seconds=600, clock=lambda: time.time() + 700)
+    os.utime(path)
+    bench.run(*tick, "--memory", "1MB", code=65)
+    assert bench.path("failed/labels.yaml").exists()
+    bench.serve(seconds=600)  # what it answered is here, and it is not asked
+    bench.path("failed/labels.yaml").rename(path)
+    bench.run(*tick, code=0)
+    assert len(bench.ledger()) == 1
+    assert len(bench.records()) == 3
 
 
 def test_a_job_that_hangs_is_stopped(bench: Bench) -> None:
@@ -100,6 +121,51 @@ def test_leaving_takes_less_than_five_seconds_whatever_runs(bench: Bench) -> Non
         watch.leave()
         assert time.monotonic() - started < 5
     assert not any(Path(f"/proc/{pid}/stat").exists() and b"batchrun" in Path(f"/proc/{pid}/cmdline").read_bytes() for pid in pids)  # fmt: skip
+
+
+def test_what_is_wrong_is_told_also_where_it_cannot_be_put_away(bench: Bench) -> None:
+    bench.write("failed", "a file")
+    bench.write("done", "a file")
+    bench.write("broken.yaml", "version: 2\n")
+    told = bench.run("tick", ".", "--settle", "0", code=73).stderr
+    assert told.startswith(f"broken: put off: cannot create the folder {bench.path('failed')}: File exists\n")
+    assert "\n  error: 'request' is missing\n" in told
+    bench.path("failed").unlink()
+    bench.path("broken.yaml").unlink()
+    bench.job("labels.yaml")
+    bench.go("labels.yaml", code=0)
+    told = bench.run("tick", ".", "--settle", "0", code=73).stderr
+    assert told.startswith(f"labels: put off: cannot create the folder {bench.path('done')}: File exists\n")
+    assert "\n  nothing to do; 3 of 3 rows succeeded" in told
+
+
+def test_a_server_of_processes_that_is_stopped_holds_nobody(bench: Bench) -> None:
+    bench.job("first.yaml", output={"path": "out/first.jsonl"})
+    with watching(bench) as watch:
+        watch.until_there("done/first.yaml")
+        server = children(watch.process.pid)[-1]
+        os.kill(server, signal.SIGSTOP)
+        bench.job("labels.yaml")
+        watch.until(lambda: bool(list(bench.folder.glob(".batchrun/@watch/seen/*"))[1:]))
+        started = time.monotonic()
+        watch.leave()
+        assert time.monotonic() - started < 5
+    assert len(bench.ledger()) == 1
+    bench.run("watch", ".", "--once", "--settle", "0")
+    assert len(bench.ledger()) == 2
+
+
+def test_whoever_holds_the_moves_holds_nobody(bench: Bench) -> None:
+    bench.job("labels.yaml")
+    with watching(bench) as watch, Notes(bench.folder).moving():
+        watch.until(bench.output.exists)
+        watch.until(lambda: not children(watch.process.pid)[3:])
+        started = time.monotonic()
+        left = watch.leave()
+        assert time.monotonic() - started < 5
+    assert bench.path("labels.yaml").exists()
+    assert "error" not in left.stderr
+    assert "moved to done" in bench.run("watch", ".", "--once", "--settle", "0", code=0).stderr
 
 
 def test_data_is_waited_for(bench: Bench) -> None:
