@@ -124,6 +124,8 @@ class _Reader:
             need = Need(_said(passed), (self._command(found.spec, below).format("run"),))
             return job_overview(replace(report, needs=(need,)), spec, looked)
         remark = _said(passed) if passed and passed.standing in _STOPS else ""
+        if below is None and lifecycle.began(found) and found.collected is None:
+            remark = f"{plain(found.spec, 100)} is gone; put it back to have the answer written"
         return job_overview(report, spec, looked, remark)
 
     def new(self, name: str) -> NewSpec:

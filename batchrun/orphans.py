@@ -1,19 +1,22 @@
-"""Jobs under way whose spec cannot be read any more: what is paid for is fetched all the same."""
+"""Jobs under way whose spec cannot be read any more, or is gone: what is paid for is fetched all the same."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from batchrun import lifecycle
 from batchrun.engine import Observer
-from batchrun.errors import BatchrunError
+from batchrun.errors import BatchrunError, MissingInput
+from batchrun.files import shown
 from batchrun.jobs import Shield, at_work
 from batchrun.model import InputSpec, Job, OutputFormat, OutputSpec, Place
 from batchrun.neighbours import neighbours
 from batchrun.policy import policy_of
 from batchrun.spec.loader import Loaded
-from batchrun.store import runs_folder
+from batchrun.state import ACTIVE
+from batchrun.store import Store, runs_folder
 from batchrun.target import Target
 
 
@@ -30,6 +33,25 @@ def orphan(spec: Path, *, sandbox: bool) -> Job | None:
             )
             return Job(other.job, root / spec.name, root, (), data, None, output)
     return None
+
+
+def gone(job: Job, *, sandbox: bool) -> MissingInput:
+    """What there is to say of an orphan whose spec is not there any more. Raises ConfigError."""
+    store = Store(job.root, job.name, sandbox=sandbox)
+    state = store.load()
+    batches = [s.batch for s in state.shards if s.phase in ACTIVE and s.batch] if state else []
+    hints = [
+        f"its answers are fetched to {shown(store.folder)} all the same; put it back to have them written"
+    ]
+    if batches:
+        kept = min(batch.created_at.timestamp() for batch in batches) + lifecycle.RETENTION
+        hints.append(
+            f"the API keeps them until {datetime.fromtimestamp(kept, UTC):%Y-%m-%d}; to cancel instead:"
+        )
+        hints += [f"batchrun batches cancel {batch.id}" for batch in batches]
+    return MissingInput(
+        f"{job.spec.name} is gone, but what its job submitted is under way", hint="\n".join(hints)
+    )
 
 
 def rescue(

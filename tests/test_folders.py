@@ -65,6 +65,13 @@ def test_commands_for_specs_that_were_put_away(tmp_path: Path) -> None:
     assert job.report.needs[0].commands[0] == f"batchrun adopt {tmp_path}/labels.yaml 0001 msgbatch_7"
 
 
+def test_a_spec_that_is_gone_though_its_batch_runs(tmp_path: Path) -> None:
+    saved(tmp_path, "labels", RUNNING)
+    (job,) = look(tmp_path).jobs
+    assert (job.spec, job.standing) == ("", Standing.RUNNING)
+    assert job.remark == "labels.yaml is gone; put it back to have the answer written"
+
+
 def test_broken_specs(tmp_path: Path) -> None:
     (tmp_path / "failed").mkdir()
     error = tmp_path / "failed/labels.yaml.error.txt"

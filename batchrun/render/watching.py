@@ -22,10 +22,11 @@ def lines(
     what: str, text: str, who: str, details: tuple[str, ...] = (), moved_to: str = "", *, most: int = MOST
 ) -> Iterator[str]:
     """`who` begins the first line; `details` stand below it, shortened with a word about the rest."""
-    word = _WORDS.get(what, "")
+    # A job that goes on has problems only where its spec is broken, or gone.
+    word = "error" if what == "running" and details else _WORDS.get(what, "")
     first = f"{plain(who, 100)}: {word}: {text}" if word else f"{plain(who, 100)}: {text}"
     yield plain(f"{first} (moved to {moved_to})" if moved_to else first, 500)
-    if what in ("broken", "crashed", "waiting", "trouble") and details and details[0] == f"error: {text}":
+    if word and details and details[0] == f"error: {text}":
         details = details[1:]
     yield from (f"  {line}" for line in details[: most - (len(details) > most)])
     if len(details) > most:

@@ -23,12 +23,14 @@ def settle(folder: Folder, entry: Entry, began: Signature, passed: Passed, now: 
     """Take note of a pass over the spec as it was when the pass began, and do what follows from it."""
     entry.running = False
     note = _note(entry.note, began, passed, now)
+    if passed.standing is Standing.GONE:
+        folder.all_fetched(entry.name)
     if passed.standing is Standing.GONE or entry.signature != began:
         entry.look_at = now  # the next scan finds out
         return
     entry.note = note
     entry.look_at = due.next_look(note, folder.settings)
-    broken = passed.standing is Standing.BROKEN or _given_up(folder, note)
+    broken = passed.standing is Standing.BROKEN or _given_up(folder, entry, note)
     try:
         if passed.standing is Standing.DONE or broken:
             _through(folder, entry, note, broken=broken)
@@ -69,9 +71,9 @@ def _note(before: Note | None, began: Signature, passed: Passed, now: float) -> 
     )
 
 
-def _given_up(folder: Folder, note: Note) -> bool:
+def _given_up(folder: Folder, entry: Entry, note: Note) -> bool:
     """A job whose answers are still to come is never put away for crashing."""
-    return due.given_up(note) and not folder.under_way(note.passed.job)
+    return due.given_up(note) and not folder.under_way(entry.name, note.passed.job)
 
 
 def _through(folder: Folder, entry: Entry, note: Note, *, broken: bool) -> None:

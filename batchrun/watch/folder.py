@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from batchrun.errors import BatchrunError, ExitCode
 from batchrun.files import read_whole, signature, unchanged
@@ -18,7 +19,10 @@ from batchrun.specnames import job_name
 from batchrun.watch import due
 from batchrun.watch.notes import Notes
 from batchrun.watch.orders import News, Note, Order, Passed, Seen, Settings, Standing
-from batchrun.watch.scan import scan
+from batchrun.watch.scan import ABSENT, scan
+
+if TYPE_CHECKING:
+    from batchrun.neighbours import Neighbour
 
 SPEC_LIMIT = 10_000_000
 """Bytes of a spec that are read to know it again; a larger one is refused when it is loaded."""
@@ -58,6 +62,7 @@ class Folder:
         """Of the specs that are through, and those that may not be run."""
         self._hear = hear
         self._refused: dict[str, str] = {}
+        self._abandoned: set[str] | None = None
         self._gone = False
 
     # ---- what is there
@@ -72,9 +77,10 @@ class Folder:
         if self._gone:
             self._gone = False
             self.tell("folder_back", "the folder is back")
-        for name in self.entries.keys() - found.specs.keys():
+        specs = found.specs | dict.fromkeys(self._gone_too_soon(found.specs), ABSENT)
+        for name in self.entries.keys() - specs.keys():
             self._left(name)
-        for name, mark in found.specs.items():
+        for name, mark in specs.items():
             if newcomers or name in self.entries:
                 self._see(name, mark, now)
         for name in found.refused.keys() - self._refused.keys():
@@ -89,8 +95,27 @@ class Folder:
             words = f"the folder cannot be read: {error.strerror}; waiting for it"
             self.tell("folder_gone", words, code=ExitCode.IO)
 
+    def _gone_too_soon(self, there: Mapping[str, Signature]) -> set[str]:
+        """The specs that are not there any more, though answers of their jobs are still to come. Found out at the
+        first look, and when one goes."""
+        if self._only is not None:
+            return set()
+        if self._abandoned is not None:
+            self._abandoned -= there.keys()
+        if self._abandoned is None or self.entries.keys() - there.keys() - self._abandoned:
+            names = {
+                other.spec for other in self._neighbours() if other.under_way and other.spec not in there
+            }
+            self._abandoned = {name for name in names if not os.path.lexists(self.path / name)}
+        return self._abandoned
+
+    def all_fetched(self, name: str) -> None:
+        """Of a spec that is gone: nothing is left to do for it."""
+        if self._abandoned:
+            self._abandoned.discard(name)
+
     def _left(self, name: str) -> None:
-        """It is not there any more: its job stays as it is, and nothing more is done for it."""
+        """It is not there any more, and nothing is to be done for its job."""
         if not self.entries[name].running:
             del self.entries[name]
             self.notes.forget(name)
@@ -145,6 +170,9 @@ class Folder:
     def due(self, now: float) -> list[Entry]:
         """The specs whose time has come, the longest due first."""
         ready = [entry for entry in self.entries.values() if not entry.running and entry.look_at <= now]
+        if any(entry.fresh and entry.signature != ABSENT for entry in self.entries.values()):
+            # First what came: a spec that is gone may be there under another name.
+            ready = [entry for entry in ready if entry.signature != ABSENT]
         return sorted(ready, key=lambda entry: (entry.look_at, entry.name))
 
     def begin(self, entry: Entry, now: float) -> Order:
@@ -167,6 +195,7 @@ class Folder:
             still=tuple(filter(_unchanged, still)),
             patience=waited < settings.data_wait,
             memory=settings.memory,
+            gone=entry.signature == ABSENT,
             known=note.passed.lines if note and not entry.fresh else (),
         )
 
@@ -179,12 +208,15 @@ class Folder:
             return otherwise
         return self.notes.job_of(content, otherwise)
 
-    def under_way(self, job: str) -> bool:
-        """Whether answers of the job are still to come."""
+    def under_way(self, spec: str, job: str) -> bool:
+        """Whether answers of the spec's job are still to come. `job` is its name, as far as that is known: a spec
+        may name it otherwise."""
+        return any(other.under_way for other in self._neighbours() if other.job == job or other.spec == spec)
+
+    def _neighbours(self) -> Iterator[Neighbour]:
         from batchrun.neighbours import neighbours
 
-        runs = self.notes.state_of(job).parent.parent
-        return any(other.under_way for other in neighbours(runs, leaving_out="") if other.job == job)
+        return neighbours(self.notes.runs, leaving_out="")
 
     def counts(self) -> Counter[str]:
         """How the specs of the folder stand."""

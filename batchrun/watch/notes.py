@@ -36,11 +36,11 @@ class Notes:
 
     def __init__(self, root: Path, *, sandbox: bool = False) -> None:
         self.root = root
-        self._runs = runs_folder(root, sandbox=sandbox)
-        self._folder = self._runs / FOLDER
+        self.runs = runs_folder(root, sandbox=sandbox)
+        self._folder = self.runs / FOLDER
         self.leaving: Callable[[], int] = lambda: 0
         """Asked while a lock is waited for: whether to give up."""
-        self._above = (runs_folder(root), *([self._runs] if sandbox else []), self._folder)
+        self._above = (runs_folder(root), *([self.runs] if sandbox else []), self._folder)
 
     def load(self, name: str) -> Note | None:
         """The note on the spec of that name; None where there is none that can be read."""
@@ -77,7 +77,7 @@ class Notes:
         return otherwise
 
     def state_of(self, job: str) -> Path:
-        return self._runs / job / "state.json"
+        return self.runs / job / "state.json"
 
     # ---- locks
 

@@ -49,6 +49,8 @@ class Order:
     """Whether data that is not there may still arrive."""
     memory: int = 0
     """The most address space the worker may take, in bytes; 0 for no limit."""
+    gone: bool = False
+    """Whether the spec is not there any more, though answers of its job are still to come."""
     known: tuple[str, ...] = ()
     """The problems that the last pass found in the spec as it is: hooks were told of these."""
 

@@ -12,6 +12,9 @@ from batchrun.files import signature
 from batchrun.model import Signature
 from batchrun.specnames import is_spec
 
+ABSENT: Signature = (0, 0, 0)
+"""Stands for a spec that is not there any more, though answers of its job are still to come."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scan:

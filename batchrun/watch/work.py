@@ -43,7 +43,7 @@ from batchrun.interrupts import Interrupts
 from batchrun.jobs import Outcome, Shield, advance
 from batchrun.lifecycle import next_due
 from batchrun.model import Job
-from batchrun.orphans import orphan, rescue
+from batchrun.orphans import gone, orphan, rescue
 from batchrun.policy import policy_of
 from batchrun.providers.base import ProviderError
 from batchrun.render.problems import error_lines, problem_lines
@@ -107,7 +107,7 @@ def _advance(order: Order, eye: _Eye, shield: Shield) -> Passed:
         target = Target(order.sandbox, config=order.config, watched=order.watched)
         loaded = target.load(order.spec, order.roots, name=order.job)
     except MissingInput:
-        return Passed(Standing.GONE, ExitCode.NO_INPUT, order.job)
+        return _without_spec(order, target, eye, shield)
     except Interrupted:
         raise
     except BatchrunError as error:
@@ -297,18 +297,45 @@ def _unreadable(order: Order, error: BatchrunError, target: Target, eye: _Eye, s
     """For a spec that is wrong. It stays where it is until all that was paid for before is fetched."""
     passed = _failed(order, error)
     if passed.standing is Standing.BROKEN and (job := orphan(order.spec, sandbox=order.sandbox)):
-        try:
-            due = rescue(job, error, target, observer=eye, shield=shield, now=time.time())
-        except Interrupted:
-            raise
-        except BatchrunError as other:
-            return _failed(order, other, job.name)
-        stays = Standing.BROKEN if due is None else Standing.RUNNING
-        passed = replace(passed, standing=stays, job=job.name, due=due)
+        passed = _rescued(order, error, job, target, eye, shield)
     elif passed.lines != order.known:
         for warning in tell_of_spec(order.spec, order.job, error, target, now=time.time()):
             eye.warning(warning)
     return replace(passed, state=_mark_of_state(passed.job, order))
+
+
+def _without_spec(order: Order, target: Target, eye: _Eye, shield: Shield) -> Passed:
+    """For a spec that is not there any more. Its job is only looked after until all answers are fetched."""
+    job = orphan(order.spec, sandbox=order.sandbox) if order.gone else None
+    if job is None:
+        return Passed(Standing.GONE, ExitCode.NO_INPUT, order.job)
+    try:
+        error: BatchrunError = gone(job, sandbox=order.sandbox)
+    except BatchrunError as other:
+        error = other
+    passed = _rescued(order, error, job, target, eye, shield)
+    if passed.standing is Standing.BROKEN:
+        eye.say(f"all answers are fetched; put {job.spec.name} back to have them written")
+        return replace(passed, standing=Standing.GONE)
+    if passed.standing is Standing.RUNNING:
+        known = order.known or passed.lines  # said once: the next batch that ends is no news
+        passed = replace(passed, code=ExitCode.NOT_FINISHED, lines=known)
+    return replace(passed, state=_mark_of_state(job.name, order))
+
+
+def _rescued(
+    order: Order, error: BatchrunError, job: Job, target: Target, eye: _Eye, shield: Shield
+) -> Passed:
+    """How a job stands that cannot go on for `error`, what has ended being fetched: BROKEN when nothing is left."""
+    try:
+        due = rescue(job, error, target, observer=eye, shield=shield, now=time.time())
+    except Interrupted:
+        raise
+    except BatchrunError as other:
+        passed = _failed(order, other, job.name)
+        return replace(passed, standing=Standing.TROUBLE) if passed.standing is Standing.BROKEN else passed
+    stays = Standing.BROKEN if due is None else Standing.RUNNING
+    return replace(_failed(order, error, job.name), standing=stays, due=due)
 
 
 def _mark_of_state(job: str, order: Order) -> tuple[int, ...]:
@@ -359,7 +386,10 @@ class _Eye:
         elif isinstance(event, events.Unseen):
             self.troubled = self.troubled or not event.not_found
         if not only_counts(event, before) and (line := line_of(event, before, state)):
-            self._tell(plain(line, 500))
+            self.say(line)
+
+    def say(self, line: str) -> None:
+        self._tell(plain(line, 500))
 
     def waiting(self, until: float, state: RunState) -> None:
         """A pass does not wait."""
@@ -367,4 +397,4 @@ class _Eye:
     def warning(self, problem: Problem) -> None:
         """Of a hook that failed. What may not be meant so in the spec would be told at every pass."""
         if problem.field.startswith("on."):
-            self._tell(plain(f"warning: {problem.message}", 500))
+            self.say(f"warning: {problem.message}")

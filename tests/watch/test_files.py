@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import orjson
@@ -155,6 +156,60 @@ def test_a_spec_that_is_broken_while_it_runs_stays_until_its_answers_are_fetched
     assert len(bench.ledger()) == 1
     assert len(bench.records()) == 3
     assert bench.path("told").read_text().split() == ["failed", "done"]
+
+
+@pytest.mark.parametrize("name", [None, "tickets"])
+def test_a_spec_that_is_taken_away_while_it_runs(bench: Bench, name: str | None) -> None:
+    """Its answers are fetched all the same, and written once it is back. Nobody need be told twice."""
+    tick = ("tick", ".", "--settle", "50ms")
+    bench.env |= hooks(bench)
+    bench.serve(seconds=600)
+    path, job = bench.job("labels.yaml", name=name), name or "labels"
+    bench.run(*tick, code=75)
+    (batch,) = bench.ledger()
+    text = path.read_text()
+    path.unlink()
+    until = datetime.fromisoformat(batch["created_at"]) + timedelta(days=29)
+    assert bench.run(*tick, code=75).stderr == (
+        f"{job}: error: labels.yaml is gone, but what its job submitted is under way\n"
+        f"  hint: its answers are fetched to .batchrun/{job} all the same; put it back to have them written\n"
+        f"  hint: the API keeps them until {until:%Y-%m-%d}; to cancel instead:\n"
+        f"  hint: batchrun batches cancel {batch['id']}\n"
+    )
+    assert bench.run(*tick, code=75).stderr == ""
+    bench.serve(seconds=600, clock=lambda: time.time() + 700)
+    os.utime(bench.run_folder(job) / "state.json")
+    assert bench.run(*tick).stderr.endswith(
+        ": all answers are fetched; put labels.yaml back to have them written\n"
+    )
+    assert len(list((bench.run_folder(job) / "results").iterdir())) == 1
+    assert bench.run(*tick, code=0).stderr == ""
+    put(path, text)
+    bench.run(*tick, code=0)
+    assert len(bench.ledger()) == 1
+    assert len(bench.records()) == 3
+    assert bench.path("told").read_text().split() == ["failed", "done"]
+
+
+def test_a_spec_that_is_taken_away_while_it_is_watched(bench: Bench) -> None:
+    bench.serve(seconds=600)
+    path = bench.job("labels.yaml", poll={"interval": "10ms"})
+    with watching(bench) as watch:
+        watch.until(lambda: bool(bench.ledger()))
+        path.rename(bench.path("renamed.yaml"))
+        watch.until(lambda: bench.state("labels").spec == "renamed.yaml")
+        text = bench.path("renamed.yaml").read_text()
+        bench.path("renamed.yaml").unlink()
+        watch.until(
+            lambda: any(
+                b"is gone" in note.read_bytes() for note in bench.path(".batchrun/@watch").glob("*.json")
+            )
+        )
+        put(bench.path("again.yaml"), text)
+        watch.until(lambda: bench.state("labels").spec == "again.yaml")
+        told = watch.leave().stderr
+    assert told.count("is gone") == 1
+    assert len(bench.ledger()) == 1
 
 
 def test_hooks_hear_once_of_a_broken_spec_that_stays(bench: Bench) -> None:
