@@ -241,10 +241,7 @@ class _Intake:
 
 def _digest(keys: set[bytes]) -> str:
     """Of what is asked, in whatever order, under whatever ids."""
-    digest = hashlib.sha256()
-    for key in sorted(keys):
-        digest.update(key)
-    return digest.hexdigest()
+    return hashlib.sha256(b"".join(sorted(keys))).hexdigest()
 
 
 def still_current(expansion: Expansion, job: Job) -> Expansion | None:

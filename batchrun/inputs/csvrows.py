@@ -12,7 +12,7 @@ from typing import Protocol, cast
 from batchrun.errors import DataError
 from batchrun.inputs.columns import Columns
 from batchrun.inputs.csvfault import explain
-from batchrun.inputs.source import TEXT_LIMIT, Record, Source, Table
+from batchrun.inputs.source import TEXT_LIMIT, Block, Record, Source, Table
 
 
 class CsvRows:
@@ -27,12 +27,12 @@ class CsvRows:
         Tables of a block each, as long as all is even; from the first oddity on row by row, which is slower
         and tells what is wrong and where.
         """
-        texts = (source.decode(block) for block in source.blocks())
+        blocks = source.blocks()
         header: list[str] | None = None
-        line, number, rest = 1, before, ""
-        for text in texts:
-            whole, rest = _cut(rest + text)
-            rows = self._parsed(whole)
+        number, rest = before, Block(b"", 1, 0)
+        for block in blocks:
+            whole, rest = _cut(Block(rest.data + block.data, rest.line, rest.offset) if rest.data else block)
+            rows = self._parsed(source.decode(whole))
             if rows and rows[0] and header is None and _even(rows, len(rows[0])):
                 header = rows.pop(0)
                 self._columns.check(header, source, 1)
@@ -40,14 +40,15 @@ class CsvRows:
             elif rows is not None and header is not None and _even(rows, len(header)):
                 top = 0
             else:
-                rest = whole + rest
+                rest = Block(whole.data + rest.data, whole.line, whole.offset)
                 break
             if rows:
-                yield Table(line + top, header, rows)
-            line, number = line + whole.count("\n"), number + len(rows)
-            if len(rest) > _REST:
+                yield Table(whole.line + top, header, rows)
+            number += len(rows)
+            if len(rest.data) > _REST:
                 break
-        yield from self._one_by_one(chain((rest,), texts), source, header, line, number)
+        texts = map(source.decode, chain((rest,), blocks))
+        yield from self._one_by_one(texts, source, header, rest.line, number)
 
     def _parsed(self, text: str) -> list[list[str]] | None:
         """Its rows, or None when it is no whole number of them."""
@@ -125,16 +126,17 @@ class CsvRows:
         return source.error(f"{row}: {fault.message}", line=fault.line, hint=fault.hint)
 
 
-def _cut(text: str) -> tuple[str, str]:
-    """`text` up to the end of its last whole row, and the rest, if quotes come in pairs as they should. Where
-    they don't, the parser finds that a field is open at the end."""
-    end = len(text)
-    even = text.count('"') % 2 == 0
+def _cut(block: Block) -> tuple[Block, Block]:
+    """The lines up to the end of the last whole row, and the rest, if quotes come in pairs as they should.
+    Where they don't, the parser finds that a field is open at the end."""
+    data, line, offset = block
+    end = len(data)
+    even = data.count(b'"') % 2 == 0
     while not even and end:
-        cut = text.rfind("\n", 0, end - 1) + 1
-        even = text.count('"', cut, end) % 2 == 1
+        cut = data.rfind(b"\n", 0, end - 1) + 1
+        even = data.count(b'"', cut, end) % 2 == 1
         end = cut
-    return text[:end], text[end:]
+    return Block(data[:end], line, offset), Block(data[end:], line + data.count(b"\n", 0, end), offset + end)
 
 
 def _even(rows: Sequence[Sequence[str]], width: int) -> bool:
@@ -147,7 +149,7 @@ def _height(fields: Sequence[str]) -> int:
 
 
 _REST = 1_000_000
-"""Characters of one unfinished row above which the row is left to the parser: no need to copy it again and again."""
+"""Bytes of one unfinished row above which the row is left to the parser: no need to copy it again and again."""
 
 
 def _from_line(source: Source, line: int) -> Iterator[str]:

@@ -149,7 +149,7 @@ class Source:
             text = block.data.decode()
         except UnicodeDecodeError as error:
             raise self._not_text(block, error.start, "not UTF-8") from None
-        if "\0" in text:
+        if b"\0" in block.data:
             raise self._not_text(block, block.data.index(0), "a NUL byte, which no text holds")
         return text
 
