@@ -252,6 +252,13 @@ def _warning(ran: Ran) -> str:
     return "" if at is None else "|".join(line.removeprefix("  --> ") for line in lines[at : at + 2])
 
 
+def test_a_quiet_run_says_in_one_line_that_a_hook_failed(bench: Told) -> None:
+    bench.listen('{run = ["sh", "-c", "exit 9"]}')
+    bench.job(rows=1)
+    words = "the hook sh: exit code 9; the next run calls it again"
+    assert bench.run("run", "--quiet", code=0).stderr == f"warning: {words}\n"
+
+
 def test_one_that_comes_back_is_told_late(bench: Told) -> None:
     bench.listen('{run = ["./late.sh"]}')
     bench.job(rows=1)

@@ -116,10 +116,13 @@ def leaving_safely(spec: Path, *, sandbox: bool, roots: Sequence[Path]) -> Itera
 @contextmanager
 def progress(*, quiet: bool = False) -> Iterator[Eye]:
     """An observer on stderr: live on a terminal, lines elsewhere."""
-    from batchrun.render.progress import LineProgress, LiveProgress
+    from batchrun.render.progress import LineProgress, LiveProgress, QuietProgress
 
-    if quiet or sys.stderr is None:  # it may be closed
+    if sys.stderr is None:  # it may be closed
         yield LineProgress(None, time.time)
+        return
+    if quiet:
+        yield QuietProgress(sys.stderr, time.time)
         return
     live = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
     eye = (LiveProgress if live else LineProgress)(sys.stderr, time.time)

@@ -193,6 +193,18 @@ class LineProgress:
             print(line, file=self._stream, flush=True)
 
 
+class QuietProgress(LineProgress):
+    """For cron: only of hooks that failed, which nobody hears of otherwise, and that in one line."""
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float]) -> None:
+        super().__init__(None, clock)
+        self._errors = stream
+
+    def warning(self, problem: Problem) -> None:
+        if problem.field.startswith("on."):
+            print(plain(f"warning: {problem.message}", LINE), file=self._errors, flush=True)
+
+
 class LiveProgress:
     """For terminals: the lines scroll by, and the shards under way stand below them with their counts.
 

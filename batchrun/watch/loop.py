@@ -183,7 +183,7 @@ class Loop:
                 yield self._settle(told)
             else:
                 folder, entry = ticket.folder, ticket.entry
-                folder.tell("progress", told.line, entry.name, job=entry.job)
+                folder.tell("progress", told.line, entry.name, job=told.job)
 
     def _settle(self, told: Told) -> Told:
         ticket: Ticket = told.tag

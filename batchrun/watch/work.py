@@ -62,15 +62,16 @@ from batchrun.watch import memory
 from batchrun.watch.orders import Order, Passed, Seen, Standing
 
 MOST_LINES = 200
-Tell = Callable[[str], None]
+Tell = Callable[[str, str], None]
+"""What hears a line, and of which job."""
 
 
 def main(order: Order, pipe: Connection) -> None:
     """The life of a worker: one order, and what came of it."""
     os.setpgid(0, 0)  # a Ctrl-C at the terminal is for the watcher, which tells us in its own way
 
-    def tell(line: str) -> None:
-        pipe.send_bytes(orjson.dumps({"line": line}))
+    def tell(line: str, job: str) -> None:
+        pipe.send_bytes(orjson.dumps({"line": line, "job": job}))
 
     with suppress(BrokenPipeError):  # nobody listens any more; the state has it all
         pipe.send_bytes(orjson.dumps({"passed": encode(do(order, tell))}))
@@ -78,7 +79,7 @@ def main(order: Order, pipe: Connection) -> None:
 
 def do(order: Order, tell: Tell) -> Passed:
     """Advance the order's job as far as that needs no waiting, and say how it stands. Raises nothing."""
-    eye = _Eye(tell)
+    eye = _Eye(tell, order.job)
     try:
         with Interrupts() as interrupts:
             passed = _bounded(order, eye, interrupts.shielded)
@@ -122,6 +123,7 @@ class _Job:
         self._order, self._eye, self._shield = order, eye, shield
         self._target = target
         self._loaded = loaded
+        eye.job = loaded.job.name
 
     def passed(self) -> Passed:
         job = self._loaded.job
@@ -327,6 +329,7 @@ def _rescued(
     order: Order, error: BatchrunError, job: Job, target: Target, eye: _Eye, shield: Shield
 ) -> Passed:
     """How a job stands that cannot go on for `error`, what has ended being fetched: BROKEN when nothing is left."""
+    eye.job = job.name
     try:
         due = rescue(job, error, target, observer=eye, shield=shield, now=time.time())
     except Interrupted:
@@ -376,11 +379,14 @@ def _same(one: Path, other: str) -> bool:
 class _Eye:
     """Hears what happens to the job, and passes on what is worth a line."""
 
-    def __init__(self, tell: Tell) -> None:
+    def __init__(self, tell: Tell, job: str) -> None:
         self._tell = tell
+        self.job = job
+        """As far as it is known: the spec may name it otherwise."""
         self.troubled = False
 
     def event(self, event: Event, before: RunState, state: RunState) -> None:
+        self.job = state.job
         if isinstance(event, events.SubmitDeferred | events.SubmitUnknown):
             self.troubled = True
         elif isinstance(event, events.Unseen):
@@ -389,7 +395,7 @@ class _Eye:
             self.say(line)
 
     def say(self, line: str) -> None:
-        self._tell(plain(line, 500))
+        self._tell(plain(line, 500), self.job)
 
     def waiting(self, until: float, state: RunState) -> None:
         """A pass does not wait."""

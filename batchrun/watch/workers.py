@@ -47,6 +47,7 @@ class Told:
 
     tag: Any
     line: str = ""
+    job: str = ""
     over: bool = False
     passed: Passed | None = None
     how: str = ""
@@ -120,7 +121,7 @@ class Workers:
                 said = orjson.loads(worker.pipe.recv_bytes())
                 worker.heard = time.monotonic()
                 if "line" in said:
-                    yield Told(worker.tag, line=said["line"])
+                    yield Told(worker.tag, line=said["line"], job=said["job"])
                 else:
                     worker.passed = decode(Passed, said["passed"])
         except (EOFError, OSError):

@@ -51,6 +51,14 @@ def test_from_a_spec_to_an_answer_in_a_few_ticks(bench: Bench) -> None:
     assert len(bench.ledger()) == 1
 
 
+def test_a_job_has_one_name_from_its_first_line_to_its_last(bench: Bench) -> None:
+    """The spec's name:, not the file's stem."""
+    bench.job("labels.yaml", name="tickets", poll={"interval": "500ms"})
+    first = bench.run("tick", ".", *SETTLE, code=75)
+    told = first.stderr + tick_until(bench, 0, ".").stderr
+    assert {line.partition(":")[0] for line in told.splitlines()} == {"tickets"}
+
+
 def test_nothing_is_asked_before_it_is_due(bench: Bench) -> None:
     bench.job("labels.yaml", poll={"interval": "1h"})
     bench.run("tick", ".", *SETTLE, code=75)
