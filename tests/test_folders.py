@@ -6,12 +6,15 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import orjson
 import pytest
 
 from batchrun import state as states
 from batchrun.errors import MissingInput
 from batchrun.folders import survey_folder
 from batchrun.overview import FolderOverview, NewSpec, Standing
+from batchrun.spec.complaints import validator_for
+from batchrun.spec.loader import schema_text
 from batchrun.state import Phase, RunState
 from tests.conftest import MakeSimulator
 from tests.states import NOW, active, collected, state
@@ -193,6 +196,35 @@ def test_json_says_the_same(bench: Bench) -> None:
     for key in ("job", "state", "next", "needs", "sandbox", "spent_usd", "at_stake_usd"):
         assert job[key] == alone[key], key
     assert [s["batch_id"] for s in job["shards"]] == [s["batch_id"] for s in alone["shards"]]
+
+
+def test_json_is_as_its_schema_says(bench: Bench) -> None:
+    """And has nothing that the schema does not know."""
+    bench.serve(
+        results=[
+            {
+                "match": "word 1",
+                "type": "errored",
+                "error": {"type": "invalid_request_error", "message": "no"},
+            }
+        ]
+    )
+    bench.job("labels.yaml", rows=3)
+    bench.go("labels.yaml")
+    bench.run("run", "labels.yaml", "--sandbox")
+    bench.job("dear.yaml", limits={"max_cost_usd": 0.0000001}, output={"path": "out/dear.jsonl"})
+    bench.run("run", "dear.yaml", code=4)
+    bench.job("new.yaml")
+    bench.write("failed/bad.yaml.error.txt", "error: no\n")
+    bench.serve(seconds=1000)
+    bench.job("tickets.yaml", request={"max_tokens": 51}, output={"path": "out/tickets.jsonl"})
+    bench.go("tickets.yaml", wait=False, code=75)
+    found = bench.run("status", ".", "--json", code=0).json()
+    (folder,) = found["folders"]
+    assert folder["counts"] == {"needs_person": 1, "running": 1, "broken": 1, "not_started": 1, "done": 1}
+    assert folder["rehearsals"] == 1
+    schema = schema_text("folders").replace('"additionalProperties": true', '"additionalProperties": false')
+    validator_for(orjson.loads(schema)).validate(found)
 
 
 def test_several_folders_and_several_specs(bench: Bench) -> None:

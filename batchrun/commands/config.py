@@ -32,6 +32,7 @@ def command(folder: Path, watched: bool, as_json: bool) -> None:
     from batchrun.errors import ConfigError
     from batchrun.render import settings
     from batchrun.render.problems import problem_lines
+    from batchrun.render.settings import KeyIs
 
     folder = folder if folder.is_dir() else folder.absolute().parent
     found = find_config(folder, environ=os.environ, watched=[folder] if watched else [])
@@ -39,18 +40,21 @@ def command(folder: Path, watched: bool, as_json: bool) -> None:
         common.say(f"warning: {path} stands in a watched folder, and is not read")
     for name in unknown_variables(os.environ):
         common.say(f"warning: no setting is named {name}")
-    has_key = any(os.environ.get(name) for name in SECRETS)
+    key_is = KeyIs.SET if any(os.environ.get(name) for name in SECRETS) else KeyIs.MISSING
     if key_file := found.config.key_file:
         try:
-            has_key = bool(secret_of(key_file, "key_file", os.environ))
+            secret_of(key_file, "key_file", os.environ)
+            key_is = KeyIs.SET
         except ConfigError as error:
-            has_key = False
+            key_is = KeyIs.UNUSABLE
             for problem in error.problems:
                 common.tell("\n".join([*problem_lines(problem, "warning"), ""]))
     if as_json:
-        shown = settings.values(found.config, has_key=has_key, files=found.files)
+        shown = settings.values(found.config, key_is=key_is, files=found.files)
         from batchrun.render import jsonout
 
         click.echo(jsonout.text(shown), nl=False)
     else:
-        click.echo(settings.table(found.config, has_key=has_key, relative_to=Path.cwd()), nl=False)
+        shown_from = Path.cwd()
+        table = settings.table(found.config, key_is=key_is, files=found.files, relative_to=shown_from)
+        click.echo(table, nl=False)

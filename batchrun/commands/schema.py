@@ -6,9 +6,12 @@ import click
 
 
 @click.command()
-@click.argument("name", type=click.Choice(["job", "config", "event", "state", "result"]), default="job")
+@click.argument(
+    "name", type=click.Choice(["job", "config", "event", "state", "result", "folders"]), default="job"
+)
 def command(name: str) -> None:
-    """Print the JSON Schema of a spec, of batchrun.toml, of what hooks get, of state.json, or of an output record.
+    """Print the JSON Schema of a spec, of batchrun.toml, of what hooks get, of state.json, of an output record, or
+    of `status FOLDER --json`.
 
     \b
     batchrun schema job > job.schema.json
@@ -16,6 +19,7 @@ def command(name: str) -> None:
     batchrun schema event
     batchrun schema state
     batchrun schema result
+    batchrun schema folders
 
     With the first line of a spec, editors check it while it is written:
 

@@ -19,7 +19,7 @@ def dumps(report: Summary | PlanReport | StatusReport) -> str:
 
 
 def dumps_folders(reports: Sequence[FolderOverview]) -> str:
-    """`{"folders": […]}`, each with its jobs as `status` has them."""
+    """`{"folders": […]}`, each with its jobs as `status` has them (schemas/folders.schema.json)."""
     return text({"folders": [_of_folder(report) for report in reports]})
 
 
@@ -35,6 +35,7 @@ def _of_folder(report: FolderOverview) -> dict[str, Any]:
         "counts": report.counts(),
         "spent_usd": report.spent_usd,
         "at_stake_usd": report.at_stake_usd,
+        "rehearsals": report.rehearsals,
     }
     jobs = [
         {

@@ -46,6 +46,9 @@ def _head(report: FolderOverview, paint: Paint) -> Iterator[str]:
     invented = f"  {paint.warn(INVENTED)}" if report.sandbox else ""
     total = len(report.jobs) + len(report.broken) + len(report.new)
     yield f"{paint.bold(plain(report.folder, 60))}  {plural(total, 'job')}{invented}"
+    if not total and not report.rehearsals:
+        yield "  no spec (*.yaml, *.yml) stands here, and none was run here; `batchrun init`"
+        yield "  writes one. Jobs are shown for the folder in which their specs stand."
     if total:
         yield "  " + " · ".join(f"{n:,} {_WORDS.get(word, word)}" for word, n in counts.items() if n)
     if report.spent_usd or report.at_stake_usd:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -17,24 +18,35 @@ from batchrun.units import format_duration, format_size, format_usd
 _KEY, _VALUE = 20, 32
 
 
-def table(config: Config, *, has_key: bool, relative_to: Path) -> str:
-    """A line a key: its name, its value, and what set it. What is too long for its column begins a line."""
+class KeyIs(StrEnum):
+    """What there is to say of the API key without showing it."""
+
+    SET = "set, not shown"
+    UNUSABLE = "its file is of no use"
+    MISSING = "not set"
+
+
+def table(config: Config, *, key_is: KeyIs, files: Sequence[Path], relative_to: Path) -> str:
+    """A line a key: its name, its value, and what set it. What is too long for its column begins a line. Below
+    them, the files that were read."""
     lines = [_line("KEY", "VALUE", "FROM")]
     for key in KEYS:
         origin = config.origin(key.name).removeprefix(f"{relative_to}/") or "default"
         for value in _texts(key, config.value(key)):
             lines.append(_line(key.name, value, origin))
         if key.name == "key_file":
-            lines.append(_line("(the key)", "set, not shown" if has_key else "not set", origin))
-    return joined(lines)
+            lines.append(_line("(the key)", key_is.value, origin))
+    read = [f"read {plain(str(path).removeprefix(f'{relative_to}/'), 1000)}" for path in files]
+    return joined([*lines, "", *(read or ["no batchrun.toml was found"])])
 
 
-def values(config: Config, *, has_key: bool, files: Sequence[Path]) -> dict[str, Any]:
+def values(config: Config, *, key_is: KeyIs, files: Sequence[Path]) -> dict[str, Any]:
     """`settings` by key, each with its value and `from`, null for a default; and the files that were read."""
     settings = {
         key.name: {"value": _json(config.value(key)), "from": config.origin(key.name) or None} for key in KEYS
     }
-    return {"files": [str(path) for path in files], "has_key": has_key, "settings": settings}
+    names = [str(path) for path in files]
+    return {"files": names, "has_key": key_is is KeyIs.SET, "key": key_is.name.lower(), "settings": settings}
 
 
 def _line(key: str, value: str, origin: str) -> str:

@@ -45,7 +45,7 @@ from batchrun.spec.tree import RequestTree, known_values
 from batchrun.spec.yamldoc import Document, read
 from batchrun.spec.yamltext import MAX_BYTES
 
-_SCHEMAS = ("job", "config", "event", "state", "result")
+_SCHEMAS = ("job", "config", "event", "state", "result", "folders")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _API_VERSION = "2023-06-01"
 _MAX_BATCH_BYTES = 240_000_000
@@ -92,8 +92,7 @@ def load(
 
 
 def schema_text(name: str) -> str:
-    """The JSON Schema 'job', 'config', 'event', 'state' or 'result', as it stands in the file: installed, or in a
-    checkout."""
+    """The JSON Schema of that name (`_SCHEMAS`), as it stands in the file: installed, or in a checkout."""
     if name not in _SCHEMAS:
         raise ValueError(f"no schema named {name!r}: {', '.join(_SCHEMAS)}")
     here = Path(__file__).parent.parent

@@ -52,8 +52,13 @@ def test_the_table(bench: Bench) -> None:
     ]
     lines = [line.strip() for line in ran.stdout.splitlines()]
     assert [line for line in expected if line.strip() not in lines] == []
+    assert ran.stdout.endswith("\n\nread batchrun.toml\n")
     assert "SECRET" not in ran.stdout
     assert KEY not in ran.stdout
+
+
+def test_where_there_is_no_file(bench: Bench) -> None:
+    assert bench.run("config", code=0).stdout.endswith("\n\nno batchrun.toml was found\n")
 
 
 def test_as_json(bench: Bench) -> None:
@@ -81,7 +86,11 @@ def test_a_key_file_that_is_of_no_use(bench: Bench) -> None:
     bench.write("batchrun.toml", 'key_file = "key"\n')
     del bench.env["ANTHROPIC_API_KEY"]
     ran = bench.run("config", "--json", code=0)
-    assert ran.json()["has_key"] is False
+    assert (ran.json()["has_key"], ran.json()["key"]) == (False, "unusable")
+    assert (
+        "(the key)           its file is of no use            batchrun.toml:1:12\n"
+        in bench.run("config").stdout
+    )
     key = bench.path("key")
     assert ran.stderr == (
         f"warning: cannot read the secret: no such file: {key}\n  --> {key}\nhint: key_file names it\n"

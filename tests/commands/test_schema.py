@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 
 
-@pytest.mark.parametrize("name", ["job", "config", "event", "result", "state"])
+@pytest.mark.parametrize("name", ["job", "config", "event", "result", "state", "folders"])
 def test_it_prints_a_schema(name: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "batchrun", "schema", name], capture_output=True, text=True, check=True

@@ -97,7 +97,11 @@ def test_a_single_rehearsal() -> None:
 
 
 def test_an_empty_folder() -> None:
-    assert screen() == "in  0 jobs\n"
+    assert screen() == (
+        "in  0 jobs\n"
+        "  no spec (*.yaml, *.yml) stands here, and none was run here; `batchrun init`\n"
+        "  writes one. Jobs are shown for the folder in which their specs stand.\n"
+    )
 
 
 def test_what_runs_is_sorted_by_its_end_and_what_failed_comes_first() -> None:
