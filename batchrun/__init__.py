@@ -14,8 +14,9 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from batchrun.client.batches import BatchesClient
     from batchrun.errors import ApiError, BatchrunError
-    from batchrun.jobs import Outcome, run_job
+    from batchrun.jobs import run_job
     from batchrun.model import Batch, BatchPage, RequestCounts, Result
+    from batchrun.outcome import Outcome
 
 __all__ = [
     "ApiError",
@@ -33,7 +34,8 @@ __all__ = [
 _HOMES = {
     "batchrun.client.batches": ("BatchesClient",),
     "batchrun.errors": ("ApiError", "BatchrunError"),
-    "batchrun.jobs": ("Outcome", "run_job"),
+    "batchrun.jobs": ("run_job",),
+    "batchrun.outcome": ("Outcome",),
     "batchrun.model": ("Batch", "BatchPage", "RequestCounts", "Result"),
 }
 

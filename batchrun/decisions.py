@@ -7,12 +7,13 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batchrun import events, lifecycle
+from batchrun import events, phases
 from batchrun.clockwork import REAL, Clockwork
 from batchrun.errors import Locked, NotFinished, UsageError
 from batchrun.guards import allow_first_spend, guard_output
 from batchrun.intact import gone_results
-from batchrun.jobs import Outcome, Shield, look, opened, standing
+from batchrun.jobs import Shield, look, opened
+from batchrun.outcome import Outcome, standing
 from batchrun.providers.base import TryLater
 from batchrun.reshard import resend, retry_rows
 from batchrun.state import Phase, Reason, Shard
@@ -42,7 +43,7 @@ def cancel_job(
     job = Target(environ=environ, config=config).load(spec, roots).job
     store = Store(job.root, job.name, sandbox=sandbox)
     state = store.load()
-    if state is None or not lifecycle.began(state):
+    if state is None or not phases.began(state):
         return look(spec, sandbox=sandbox, roots=roots, config=config)
     # The wish outlives this process: whoever holds the lock, or comes next, sees it.
     store.ask_to_cancel()
@@ -52,7 +53,7 @@ def cancel_job(
         ) as engine:
             engine.cancel()
             for shard in engine.state.shards:
-                if lifecycle.cancelable(shard):
+                if phases.cancelable(shard):
                     raise NotFinished(
                         f"shard {shard.id} could not be canceled: {shard.detail}",
                         hint="cancel it again; a run would cancel it, too",

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol, assert_never
 
-from batchrun import actions, events, files, lifecycle
+from batchrun import actions, events, files, lifecycle, phases
 from batchrun.errors import (
     ApiError,
     BatchrunError,
@@ -33,11 +33,12 @@ from batchrun.lifecycle import apply, next_action
 from batchrun.model import Batch, FileFact, Job
 from batchrun.outputs.collect import collect
 from batchrun.policy import policy_of
-from batchrun.prepare import prepare, relative, still_current
+from batchrun.prepare import prepare, still_current
 from batchrun.prices import PriceBook
 from batchrun.proof import ForeignResults, prove
 from batchrun.providers.base import Baseline, OutcomeUnknown, Provider, Rejected, TryLater
 from batchrun.reshard import outdated, resend, retry_rows, sources
+from batchrun.sameness import relative
 from batchrun.shards import custom_ids
 from batchrun.state import Collected, Intent, Phase, Reason, RunState, SentBatch, Shard
 from batchrun.store import Store
@@ -230,7 +231,7 @@ class Engine:
             baseline = self.provider.newest()
         except (ApiError, TryLater) as error:
             error.hint = f"shard {shard.id} was not submitted\n{error.hint}".strip()
-            if not isinstance(error, TryLater) or not lifecycle.under_way(self.state):
+            if not isinstance(error, TryLater) or not phases.under_way(self.state):
                 raise
             yield events.SubmitDeferred(shard.id, self._next_try(shard, error.after), str(error))
             return
@@ -329,7 +330,7 @@ class Engine:
             yield self._unseen(shard, error)
             return
         yield events.Polled(shard.id, polled.batch, self._next_poll(polled.retry_after))
-        if self.state.canceled and lifecycle.cancelable(shard) and not polled.batch.ended:
+        if self.state.canceled and phases.cancelable(shard) and not polled.batch.ended:
             yield from self._cancel(shard, sent)
 
     def _fetch(self, shard: Shard, sent: SentBatch) -> Iterator[Event]:
@@ -398,7 +399,7 @@ class Engine:
         self.record(events.CancelAsked())
         self.store.cancel_marker().unlink(missing_ok=True)
         for shard in self.state.shards:
-            if shard.batch and lifecycle.cancelable(shard):
+            if shard.batch and phases.cancelable(shard):
                 for event in self._cancel(shard, shard.batch):
                     self.record(event)
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from batchrun import lifecycle, state
+from batchrun import phases, state
 from batchrun.configfiles import load_config
 from batchrun.errors import BatchrunError, MissingInput
 from batchrun.files import shown, signature
@@ -124,7 +124,7 @@ class _Reader:
             need = Need(_said(passed), (self._command(found.spec, below).format("run"),))
             return job_overview(replace(report, needs=(need,)), spec, looked)
         remark = _said(passed) if passed and passed.standing in _STOPS else ""
-        if below is None and lifecycle.began(found) and found.collected is None:
+        if below is None and phases.began(found) and found.collected is None:
             remark = f"{plain(found.spec, 100)} is gone; put it back to have the answer written"
         return job_overview(report, spec, looked, remark)
 
@@ -156,7 +156,7 @@ class _Reader:
 
     def _policy(self, found: RunState, below: str | None) -> Policy:
         """What the spec allows, where that matters: for requests that wait, and nothing else is under way."""
-        waits = any(s.phase is Phase.PLANNED for s in found.shards) and not lifecycle.under_way(found)
+        waits = any(s.phase is Phase.PLANNED for s in found.shards) and not phases.under_way(found)
         if waits and below == "":
             with suppress(BatchrunError):
                 config = load_config(self._folder)

@@ -11,14 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from batchrun import lifecycle
+from batchrun import phases
 from batchrun.errors import CannotCreate, ConfigError, NameTaken, NeedsPerson
 from batchrun.expand import parts_of
 from batchrun.files import digest, shown, sweep_parts
 from batchrun.jail import STATE_FOLDER
 from batchrun.model import FileFact
 from batchrun.outputs.writers import check_installed, plain_file, try_creating
-from batchrun.prepare import unchanged
+from batchrun.sameness import unchanged
 from batchrun.specnames import PUT_AWAY
 from batchrun.state import Phase, RunState
 
@@ -34,7 +34,7 @@ def allow_first_spend(engine: Engine, consent: Consent | None = None) -> None:
     state = engine.state
     if _in_sandbox(engine) or engine.policy.max_cost_usd is not None or state.canceled:
         return
-    if lifecycle.began(state) or all(s.phase is not Phase.PLANNED for s in state.shards):
+    if phases.began(state) or all(s.phase is not Phase.PLANNED for s in state.shards):
         return
     if not (consent and consent(state)):
         raise NeedsPerson(
@@ -128,7 +128,7 @@ def check_identity(engine: Engine, origin: str, because: str) -> None:
     if state.expansion is None:
         _refuse_renamed(engine)
     if state.origin != origin:
-        if lifecycle.began(state):
+        if phases.began(state):
             raise ConfigError(
                 f"the job's batches are at {state.origin}, but {because} leads to {origin}",
                 hint="run it with the base URL it was started with, or copy the spec to a folder of its own",

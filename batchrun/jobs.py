@@ -1,17 +1,16 @@
 """A job from the outside: open it under its lock, run it, say how it stands. For commands and for Python.
 
-Nothing here prints or exits. A finished job is recognised by its files alone, without reading the spec.
+Nothing here prints or exits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from batchrun import lifecycle, notices, verdicts
+from batchrun import phases
 from batchrun.clockwork import REAL, Clockwork
 from batchrun.config.values import Config
 from batchrun.depfile import Depfile
@@ -22,24 +21,19 @@ from batchrun.errors import (
     CannotCreate,
     ConfigError,
     DataError,
-    ExitCode,
     Locked,
     MissingInput,
     Problem,
 )
 from batchrun.events import Event
+from batchrun.finished import finished
 from batchrun.guards import Consent, allow_first_spend, check_identity, guard_output
-from batchrun.hooks import record
-from batchrun.model import Job, Timing
-from batchrun.policy import Policy, policy_of
-from batchrun.prepare import unchanged, untouched
-from batchrun.report import StatusReport
-from batchrun.state import Collected, Expansion, Phase, RunState
-from batchrun.status import command_for, status_report
+from batchrun.model import Job
+from batchrun.outcome import Outcome, standing
+from batchrun.state import Expansion, RunState
 from batchrun.store import Store
 from batchrun.target import Target, connection
 from batchrun.units import format_duration
-from batchrun.verdicts import Verdict
 
 if TYPE_CHECKING:
     from batchrun.engine import Engine, Observer
@@ -47,36 +41,6 @@ if TYPE_CHECKING:
 
 Shield: TypeAlias = Callable[[], AbstractContextManager[None]]
 Expanded: TypeAlias = Callable[[Job, Expansion, set[str]], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a job stands after a run. `output` is where the answer is, or will be."""
-
-    job: str
-    verdict: Verdict
-    exit_code: ExitCode
-    output: Path
-    state: RunState
-    policy: Policy
-    changed: bool = True
-    """False when the answer was there already."""
-
-    def report(
-        self, spec: str, *, now: float, sandbox: bool = False, roots: Sequence[Path] = ()
-    ) -> StatusReport:
-        """The same as a report. `spec` and `roots` are shown in commands as given; `now` is in seconds since
-        the epoch."""
-        report = status_report(
-            self.state,
-            self.policy,
-            output=str(self.output),
-            command=command_for(spec, sandbox=sandbox, roots=roots),
-            now=now,
-            sandbox=sandbox,
-        )
-        # The folder may have moved since the summary was made.
-        return replace(report, summary=report.summary and replace(report.summary, output=report.output))
 
 
 class Silent:
@@ -203,7 +167,7 @@ def advance(
 
 def _rescue(engine: Engine) -> None:
     """Fetch what is paid for and has ended, although the job cannot go on."""
-    if lifecycle.under_way(engine.state):
+    if phases.under_way(engine.state):
         with suppress(ApiError, ConfigError):  # what keeps the job from going on is told, and enough
             engine.rescue()
 
@@ -216,20 +180,6 @@ def look(
     job = target.job(target.load(spec, roots).job)
     state = Store(job.root, job.name, sandbox=sandbox).load()
     return standing(job, state or RunState(job.name, job.spec.name, "anthropic", target.origin))
-
-
-def standing(job: Job, state: RunState, before: Collected | None = None) -> Outcome:
-    """How the job stands now; `before` is what had been collected when the run began."""
-    policy = policy_of(job)
-    return Outcome(
-        job=job.name,
-        verdict=verdicts.verdict(state, policy),
-        exit_code=verdicts.exit_code(state, policy),
-        output=job.output.path,
-        state=state,
-        policy=policy,
-        changed=state.collected is None or state.collected != before,
-    )
 
 
 @contextmanager
@@ -280,47 +230,3 @@ def at_work(
         teller = Teller(engine, observer, target.settings, target.surroundings, target.sandbox)
         with teller.telling(expecting):
             yield engine
-
-
-def finished(spec: Path, *, sandbox: bool = False, roots: Sequence[Path] = ()) -> Outcome | None:
-    """The outcome of a job that is done and whose files are as they were; None when there may be work.
-
-    Reads the state and the files' times, nothing else: make and cron ask this thousands of times a day.
-    """
-    root = spec.absolute().parent.resolve()
-    for state in _states_of(spec, root, sandbox=sandbox):
-        if state.spec != spec.name or state.expansion is None or state.collected is None:
-            continue
-        if not all(s.phase is Phase.FETCHED or lifecycle.settled(s, state) for s in state.shards):
-            continue
-        store, policy = Store(root, state.job, sandbox=sandbox), Policy(Timing())
-        if unchanged(state.collected.output, root) and not store.knows_more(state):
-            if not untouched(state.expansion, root, tuple(roots), spec) or _untold(store, state, policy):
-                return None
-            code = ExitCode.OK if state.collected.all_succeeded else ExitCode.ROWS_FAILED
-            output = Path(root, state.collected.output.path)
-            return Outcome(state.job, Verdict.DONE, code, output, state, policy, changed=False)
-    return None
-
-
-def _untold(store: Store, state: RunState, policy: Policy) -> bool:
-    """Whether hooks have still to hear of how the job ended, as when a run died before it told them."""
-    last = record.load(store.hooks_file)
-    if last is None:
-        return False
-    happening = notices.of_state(state, policy)
-    return happening is None or last.happening != happening.id or bool(last.pending)
-
-
-def _states_of(spec: Path, root: Path, *, sandbox: bool) -> Iterator[RunState]:
-    """The states that may be this spec's: that of its stem, else those of the folder that name it.
-
-    Raises ConfigError when one is damaged.
-    """
-    store = Store(root, spec.stem, sandbox=sandbox)
-    if own := store.load():
-        yield own
-    else:
-        for other in store.others():
-            if other.spec == spec.name and (found := Store(root, other.job, sandbox=sandbox).load()):
-                yield found

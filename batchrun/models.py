@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 OUTPUT_300K_BETA = "output-300k-2026-03-24"
@@ -84,6 +82,8 @@ def nearest(model: str) -> str | None:
     """The known name that `model` most looks like, or None. Provider prefixes and dots are forgiven."""
     wanted = model.lower().rsplit("/", 1)[-1].replace(".", "-").replace("_", "-").replace(" ", "-")
     wanted = wanted if wanted.startswith("claude") else f"claude-{wanted}"
+    import difflib
+
     found = difflib.get_close_matches(wanted, known_models(), n=1, cutoff=0.75)
     return found[0] if found else None
 
@@ -110,6 +110,9 @@ def _family_and_version(model: str) -> tuple[str, Version]:
 
 @cache
 def _by_name() -> dict[str, Facts]:
+    # Most commands need no model's facts, and this takes long to import.
+    from importlib.resources import files
+
     data = json.loads(files("batchrun").joinpath("data/models.json").read_bytes())
     facts = [_facts(entry) for entry in data["models"]]
     return {name: fact for fact in facts for name in (*fact.aliases, fact.id)}

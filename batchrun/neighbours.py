@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from batchrun import lifecycle, state
+from batchrun import phases, state
 from batchrun.errors import BatchrunError
 from batchrun.files import signature, write_volatile
 from batchrun.jail import open_regular
@@ -85,8 +85,8 @@ def _encoded(found: RunState) -> list[Any]:
     return [
         found.job,
         found.spec,
-        lifecycle.began(found),
-        lifecycle.under_way(found),
+        phases.began(found),
+        phases.under_way(found),
         None if last is None else dict(last.parts),
         list(last.input_paths) if last else [],
         written and [written.path, written.size, written.mtime_ns, written.sha256],

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from batchrun import lifecycle, verdicts
+from batchrun import phases, verdicts
 from batchrun.codec import encode
 from batchrun.errors import ApiError, BatchrunError, ExitCode
 from batchrun.model import Moment
@@ -60,7 +60,7 @@ def of_state(state: RunState, policy: Policy) -> Happening | None:
     open_ = [
         f"{s.id} {s.reason}"
         for s in state.shards
-        if s.phase is Phase.PLANNED or lifecycle.needs_person(s) or s.reason is Reason.REJECTED
+        if s.phase is Phase.PLANNED or phases.needs_person(s) or s.reason is Reason.REJECTED
     ]
     return _happening(moment, code, str(policy.max_cost_usd), *open_)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from batchrun import lifecycle
+from batchrun import lifecycle, phases
 from batchrun.engine import Observer
 from batchrun.errors import BatchrunError, MissingInput
 from batchrun.files import shown
@@ -44,7 +44,7 @@ def gone(job: Job, *, sandbox: bool) -> MissingInput:
         f"its answers are fetched to {shown(store.folder)} all the same; put it back to have them written"
     ]
     if batches:
-        kept = min(batch.created_at.timestamp() for batch in batches) + lifecycle.RETENTION
+        kept = min(batch.created_at.timestamp() for batch in batches) + phases.RETENTION
         hints.append(
             f"the API keeps them until {datetime.fromtimestamp(kept, UTC):%Y-%m-%d}; to cancel instead:"
         )
@@ -65,7 +65,7 @@ def rescue(
         nonlocal due
         with at_work(Loaded(job), target=target, observer=observer, shield=shield) as engine:
             engine.rescue()
-            if lifecycle.under_way(engine.state):
+            if phases.under_way(engine.state):
                 # As if it were canceled: nothing more is sent for it.
                 due = lifecycle.next_due(replace(engine.state, canceled=True), policy_of(engine.job), now)
             raise error

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import orjson
 
-from batchrun import lifecycle, money
+from batchrun import money, phases
 from batchrun.estimate import Estimate
 from batchrun.model import Job, Json
 from batchrun.outputs.writers import check_installed
@@ -96,8 +96,8 @@ def _rows_to_retry(state: RunState, job: Job) -> int:
     """How many rows of fetched shards the lifecycle would try again."""
     count = 0
     for shard in state.shards:
-        if shard.tally and lifecycle.worth_retrying(shard, policy_of(job)):
+        if shard.tally and phases.worth_retrying(shard, policy_of(job)):
             canceled = 0 if shard.canceling else shard.tally.counts.canceled
-            errors = sum(n for kind, n in shard.tally.errors.items() if kind in lifecycle.RETRYABLE)
+            errors = sum(n for kind, n in shard.tally.errors.items() if kind in phases.RETRYABLE)
             count += shard.tally.counts.expired + canceled + errors
     return count

@@ -20,13 +20,14 @@ from typing import BinaryIO
 import orjson
 
 from batchrun import files
-from batchrun.errors import DataError, MissingInput
+from batchrun.errors import DataError
 from batchrun.expand import Bulk, Expander, Request, json_texts, parts_of, settings_of
-from batchrun.inputs import open_rows, resolve
+from batchrun.inputs.rows import open_rows, resolve
 from batchrun.jail import confine, open_confined
-from batchrun.lifecycle import live
-from batchrun.model import FileFact, FromFile, InputSpec, Job, Node, Place, Row, Slice
+from batchrun.model import FileFact, FromFile, Job, Node, Row, Slice
+from batchrun.phases import live
 from batchrun.prices import price_of
+from batchrun.sameness import name_in, relative, unchanged
 from batchrun.shards import Cutter, keys_in
 from batchrun.state import Expansion, RunState, Shard
 from batchrun.store import Store
@@ -256,28 +257,9 @@ def _spec_files(job: Job) -> tuple[FileFact, ...]:
     return tuple(relative(fact, job.root) for fact in job.files)
 
 
-def untouched(expansion: Expansion, root: Path, roots: tuple[Path, ...], spec: Path) -> bool:
-    """Whether spec and data are, by size and time, the files that were read then. Opens none of them."""
-    if expansion.media:
-        return False
-    source = InputSpec(expansion.input_paths, Place(str(spec)))
-    try:
-        inputs = [_name(path, root) for path in resolve(source, root=root, roots=roots)]
-    except MissingInput:
-        return False
-    if inputs != [fact.path for fact in expansion.inputs]:
-        return False
-    return all(unchanged(fact, root) for fact in (*expansion.spec_files, *expansion.inputs))
-
-
-def unchanged(fact: FileFact, root: Path) -> bool:
-    """Whether the file has the size and the time it had."""
-    return files.unchanged(root / fact.path, fact.size, fact.mtime_ns)
-
-
 def _same(facts: tuple[FileFact, ...], root: Path, paths: list[Path]) -> tuple[FileFact, ...] | None:
     """`facts` with today's times, or None when a file came, went or says something else."""
-    if [_name(path, root) for path in paths] != [fact.path for fact in facts]:
+    if [name_in(path, root) for path in paths] != [fact.path for fact in facts]:
         return None
     found = []
     for fact, path in zip(facts, paths, strict=True):
@@ -332,12 +314,3 @@ def _names_files(node: Node) -> bool:
         return True
     children = node.values() if isinstance(node, dict) else node if isinstance(node, tuple) else ()
     return any(map(_names_files, children))
-
-
-def _name(path: Path, root: Path) -> str:
-    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
-
-
-def relative(fact: FileFact, root: Path) -> FileFact:
-    """The fact with its path seen from `root`, where it lies below: the folder may move."""
-    return replace(fact, path=_name(Path(fact.path), root))

@@ -13,8 +13,8 @@ from pathlib import Path
 from batchrun.answers import Answers, Source, retryable
 from batchrun.events import Replaced, Retried
 from batchrun.expand import Request
-from batchrun.lifecycle import pending
 from batchrun.model import Job
+from batchrun.phases import pending
 from batchrun.prepare import new_nonce, next_number
 from batchrun.prices import price_of
 from batchrun.shards import Cutter, keys_in, keys_needed, requests_in

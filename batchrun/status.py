@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
-from batchrun import lifecycle, money, verdicts
+from batchrun import money, phases, verdicts
 from batchrun.policy import Policy
 from batchrun.report import Need, ShardStatus, StatusReport
 from batchrun.state import Phase, Reason, RunState, SentBatch, Shard
@@ -84,7 +84,7 @@ def _shard(shard: Shard, now: float) -> ShardStatus:
         age=now - began if batch and ended is None else None,
         took=None if ended is None else ended - began,
         ends_in=batch.expires_at.timestamp() - now if batch and running else None,
-        kept_for=began + lifecycle.RETENTION - now if waiting else None,
+        kept_for=began + phases.RETENTION - now if waiting else None,
         detail=shard.detail,
     )
 
@@ -94,7 +94,7 @@ def _shard(shard: Shard, now: float) -> ShardStatus:
 
 def needs(state: RunState, policy: Policy, command: str, now: float) -> tuple[Need, ...]:
     """The decisions a job waits for, and what should be known in time, each with its commands."""
-    found = [_held(s, command) for s in state.shards if lifecycle.needs_person(s)]
+    found = [_held(s, command) for s in state.shards if phases.needs_person(s)]
     if not state.canceled:
         found += [_rejected(s, command) for s in state.shards if s.reason is Reason.REJECTED]
     if verdicts.verdict(state, policy) is Verdict.OVER_BUDGET:
@@ -168,7 +168,7 @@ def _over_budget(state: RunState, policy: Policy, command: str) -> Need:
 
 
 def _late(shard: Shard, batch: SentBatch, policy: Policy, command: str, now: float) -> list[Need]:
-    if not lifecycle.overdue(shard, policy, now):
+    if not phases.overdue(shard, policy, now):
         return []
     age = format_duration(now - batch.created_at.timestamp())
     words = f"{batch.id} has not ended after {age}; the API ends a batch within 24 h. Look once more:"

@@ -18,7 +18,6 @@ import fcntl
 import json
 import os
 import re
-import socket
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -34,7 +33,6 @@ from batchrun.jail import STATE_FOLDER as FOLDER
 from batchrun.jail import open_regular
 from batchrun.neighbours import Neighbour, neighbours
 from batchrun.safetext import escaped
-from batchrun.shards import body_digest
 from batchrun.state import Phase, RunState, Shard
 
 SANDBOX = "@sandbox"
@@ -106,6 +104,9 @@ class Store:
     def whole_shard(self, shard: Shard) -> Path:
         """The shard's file, which is as it was written: reading fewer keys out of it than were asked would pay
         for the rest again, and what is sent is what was planned. Raises DiskError. Looks once in its life."""
+        # Here: a job that is done needs no shard, and is to be seen quickly.
+        from batchrun.shards import body_digest
+
         path = self.shard(shard.id)
         if shard.nonce not in self._whole:
             if body_digest(path) != shard.sha256:
@@ -244,7 +245,7 @@ class Store:
         # For the person who finds the lock held; a full disk must not stop us here.
         with suppress(OSError):
             stream.truncate(0)
-            stream.write(orjson.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
+            stream.write(orjson.dumps({"pid": os.getpid(), "host": os.uname().nodename}))
             stream.flush()
 
     # ---- the rest

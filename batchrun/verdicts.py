@@ -6,8 +6,8 @@ from enum import StrEnum
 from typing import assert_never
 
 from batchrun.errors import ExitCode
-from batchrun.lifecycle import began, needs_person, under_way
 from batchrun.money import over_budget
+from batchrun.phases import began, needs_person, under_way
 from batchrun.policy import Policy
 from batchrun.state import Reason, RunState
 

@@ -33,6 +33,21 @@ def test_nothing_heavy_is_imported_to_start(bench: Bench) -> None:
     assert bench.run(driver=("-c", script), code=0).stdout.splitlines()[-1] == "[]"
 
 
+def test_little_is_imported_to_see_that_there_is_nothing_to_do(bench: Bench) -> None:
+    """Make and cron ask it thousands of times a day."""
+    bench.job(rows=2)
+    bench.run("run", "--sandbox", code=0)
+    script = (
+        "import sys; from batchrun.cli import run; run(['run', '--sandbox']);"
+        " print(sorted(set(sys.modules) & {'batchrun.engine', 'batchrun.events', 'batchrun.expand',"
+        " 'batchrun.inputs.rows', 'batchrun.jobs', 'batchrun.notices', 'batchrun.outputs', 'batchrun.prepare',"
+        " 'batchrun.spec', 'difflib', 'minijinja', 'requests', 'rich', 'socket', 'tempfile', 'tomllib', 'yaml'}))"
+    )
+    again = bench.run(driver=("-c", script), code=0)
+    assert again.stdout.splitlines()[-1] == "[]"
+    assert "nothing to do" in again.stderr
+
+
 @pytest.mark.parametrize("command", sorted(set(COMMANDS) - {"batches"}))  # that one is a group
 def test_every_command_begins_its_help_with_examples(command: str, bench: Bench) -> None:
     shown = bench.run(command, "--help", code=0).stdout

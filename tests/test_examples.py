@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pytest
 
 from batchrun import spec
-from batchrun.inputs import open_rows
+from batchrun.inputs.rows import open_rows
 from batchrun.model import Json, Row
 
 EXAMPLES = Path(__file__).parent.parent / "examples"

@@ -14,10 +14,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from batchrun import actions, events, lifecycle, verdicts
+from batchrun import actions, events, lifecycle, phases, verdicts
 from batchrun.estimate import Estimate
-from batchrun.lifecycle import apply, live, next_action, pending
+from batchrun.lifecycle import apply, next_action
 from batchrun.model import Batch, RequestCounts, Timing
+from batchrun.phases import live, pending
 from batchrun.policy import Policy
 from batchrun.results import Tally
 from batchrun.state import Phase, Reason, Shard, dumps, loads
@@ -199,7 +200,7 @@ class Histories(RuleBasedStateMachine):
                 remote = self.remote(sent.id)
                 if data.draw(st.booleans()):
                     self.record(events.Polled(shard.id, self.seen(remote), self.clock + 60))
-                    if self.state.canceled and lifecycle.cancelable(shard) and not remote.ended:
+                    if self.state.canceled and phases.cancelable(shard) and not remote.ended:
                         remote.canceling = True
                         self.record(events.CancelAsked((shard.id,)))
                 else:

@@ -17,14 +17,14 @@ ROOT = Path(batchrun.__file__).parent
 RINGS: dict[int, set[str]] = {
     0: {"model", "errors"},
     1: {
-        "actions", "codec", "config", "deepjson", "estimate", "events", "expand", "growth", "lifecycle", "models", "money", "notices", "overview", "pace", "params", "policy", "prices", "render", "report",
+        "actions", "codec", "config", "deepjson", "estimate", "events", "expand", "growth", "lifecycle", "models", "money", "notices", "outcome", "overview", "pace", "params", "phases", "policy", "prices", "render", "report",
         "results", "safetext", "specnames", "state", "status", "template", "templatefilters", "units", "verdicts",
     },
     2: {
         "answers", "client", "clockwork", "configfiles", "crash", "files", "hooks", "inputs", "intact", "interrupts", "jail", "keyedlines", "neighbours", "outputs", "ownership", "proof",
-        "providers", "shards", "simulator", "spec", "store",
+        "providers", "sameness", "shards", "simulator", "spec", "store",
     },
-    3: {"decisions", "depfile", "engine", "folders", "guards", "jobs", "orphans", "planning", "prepare", "reshard", "target", "telling", "watch"},
+    3: {"decisions", "depfile", "engine", "finished", "folders", "guards", "jobs", "orphans", "planning", "prepare", "reshard", "target", "telling", "watch"},
     4: {"cli", "commands", "__main__", "__init__"},
 }  # fmt: skip
 OUTSIDE = {"os", "time", "random", "requests", "secrets", "socket", "subprocess", "urllib", "yaml", "click"}

@@ -13,7 +13,8 @@ from batchrun.clockwork import Clockwork
 from batchrun.decisions import retry_job
 from batchrun.errors import ExitCode, Locked, MissingInput, NeedsPerson, Problem
 from batchrun.events import Event, Gathered, SubmitAccepted
-from batchrun.jobs import Silent, _when_free, finished, look, opened
+from batchrun.finished import finished
+from batchrun.jobs import Silent, _when_free, look, opened
 from batchrun.state import RunState
 from batchrun.target import Target
 from batchrun.verdicts import Verdict

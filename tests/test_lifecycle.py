@@ -8,25 +8,10 @@ import pytest
 from batchrun import events
 from batchrun.actions import Action, Collect, Fetch, Poll, Reconcile, Resend, Retry, Submit, Wait
 from batchrun.errors import ExitCode
-from batchrun.lifecycle import (
-    DAY,
-    FETCH_TRIES,
-    RETENTION,
-    apply,
-    listing_gap,
-    live,
-    next_action,
-    next_due,
-    overdue,
-    pending,
-    proven_lost,
-    settled,
-    under_way,
-    wake,
-    worth_retrying,
-)
+from batchrun.lifecycle import FETCH_TRIES, apply, listing_gap, next_action, next_due, proven_lost, wake
 from batchrun.model import Timing
 from batchrun.money import at_stake, over_budget, planned, spent
+from batchrun.phases import DAY, RETENTION, live, overdue, pending, settled, under_way, worth_retrying
 from batchrun.policy import Policy
 from batchrun.state import Phase, Reason, RunState, Shard, dumps, loads
 from batchrun.verdicts import Verdict, exit_code, verdict

@@ -12,7 +12,8 @@ from batchrun.errors import DataError
 from batchrun.events import Prepared as PreparedEvent
 from batchrun.lifecycle import apply
 from batchrun.model import Job
-from batchrun.prepare import Prepared, prepare, still_current, survey, untouched
+from batchrun.prepare import Prepared, prepare, still_current, survey
+from batchrun.sameness import untouched
 from batchrun.shards import keys_in, keys_needed
 from batchrun.spec import load
 from batchrun.state import Phase, RunState

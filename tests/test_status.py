@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from batchrun.lifecycle import DAY, RETENTION
 from batchrun.model import RequestCounts
+from batchrun.phases import DAY, RETENTION
 from batchrun.report import Need, StatusReport
 from batchrun.state import Phase, Reason, RunState
 from batchrun.status import command_for, status_report

@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import click
 
-from batchrun import money
 from batchrun.errors import ConfigError, Interrupted
 
 if TYPE_CHECKING:
     from batchrun.engine import Observer
     from batchrun.interrupts import Interrupts
-    from batchrun.jobs import Outcome
+    from batchrun.outcome import Outcome
     from batchrun.report import StatusReport
     from batchrun.state import RunState
 
@@ -159,23 +158,26 @@ def show_outcome(
     as_json: bool = False,
 ) -> None:
     """How the job stands: a summary when it is done, else what runs and what needs a person."""
-    from batchrun.render import jsonout, text
     from batchrun.report import INVENTED
     from batchrun.verdicts import Verdict
 
     report = outcome.report(str(spec), now=time.time(), sandbox=sandbox, roots=roots)
     if as_json:
+        from batchrun.render import jsonout
+
         click.echo(jsonout.dumps(report), nl=False)
     report = for_people(report)
     summary = report.summary if outcome.verdict is Verdict.DONE else None
     news = bool(report.needs) or (outcome.changed and summary is not None and not summary.all_succeeded)
     if quiet and not news:
         return
-    if summary is None:
-        tell(text.status(report, color=use_color()))
-    elif outcome.changed:
-        shown = text.summary(summary, color=use_color(), next_command=report.next, sandbox=sandbox)
-        tell(shown)
+    if summary is None or outcome.changed:
+        from batchrun.render import text
+
+        if summary is None:
+            tell(text.status(report, color=use_color()))
+        else:
+            tell(text.summary(summary, color=use_color(), next_command=report.next, sandbox=sandbox))
     elif not as_json:
         rows = f"{summary.succeeded:,} of {summary.records:,} rows succeeded"
         rows += f" {INVENTED}" if sandbox else ""
@@ -195,6 +197,7 @@ def for_people(report: StatusReport) -> StatusReport:
 
 def planned_cost(state: RunState) -> str:
     """The upper bound of what is about to be submitted, for a question."""
+    from batchrun import money
     from batchrun.units import format_usd
 
     return format_usd(money.planned(state))

@@ -64,11 +64,13 @@ def command(
     The answer appears at the spec's output.path when it is complete. Ctrl-C leaves the batches running:
     the same command carries on.
     """
-    from batchrun.depfile import Depfile
-    from batchrun.jobs import finished, run_job
+    from batchrun.finished import finished
 
     outcome = None if depfile else finished(spec, sandbox=sandbox, roots=roots)
     if outcome is None:
+        from batchrun.depfile import Depfile
+        from batchrun.jobs import run_job
+
         try:
             with (
                 common.leaving_safely(spec, sandbox=sandbox, roots=roots) as interrupts,

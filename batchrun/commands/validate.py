@@ -78,7 +78,7 @@ def check_rows(job: Job) -> int:
     Raises DataError or MissingInput with the row. Nothing is kept, so any number of rows will do.
     """
     from batchrun.expand import expand
-    from batchrun.inputs import open_rows
+    from batchrun.inputs.rows import open_rows
     from batchrun.prepare import media_reader
 
     rows = open_rows(job.input, root=job.root, roots=job.roots)

@@ -5,19 +5,19 @@ Everything that is wrong with a file is found in one pass, with its place.
 
 from __future__ import annotations
 
-import difflib
 import re
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 from batchrun import units
-from batchrun.config.tomlmarks import Mark, Marks, Steps, find_marks
 from batchrun.config.values import KEYS, Config, Key, Kind, Value
 from batchrun.errors import BadConfig, Problem
 from batchrun.model import Hook, Json, Place
+
+if TYPE_CHECKING:
+    from batchrun.config.tomlmarks import Mark, Marks, Steps
 
 MAX_BYTES = 1 << 20
 SECRETS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
@@ -104,6 +104,11 @@ def _from_text(kind: Kind, text: str) -> Json:
 def from_toml(text: str, file: Path, environ: Mapping[str, str]) -> Layer:
     """The settings of the file with this text. Its relative paths are seen from its folder; of `environ`,
     `~/` and `$CREDENTIALS_DIRECTORY/` take what they stand for. Raises BadConfig with all problems."""
+    # Here: most people have no such file, and every command looks for one.
+    import tomllib
+
+    from batchrun.config.tomlmarks import find_marks
+
     try:
         value = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -190,6 +195,8 @@ def _dotted(steps: Steps) -> str:
 def _about_unknown(name: str, prefix: str) -> tuple[str, str]:
     """What is wrong with a key that is none, and what was probably meant."""
     message, whole = f"unknown key '{name}'", prefix + name
+    import difflib
+
     if name.lower() in ("api_key", "key", "token", "auth_token", "secret", "anthropic_api_key"):
         return f"'{name}': a secret has no place in this file", (
             "put it into a file of its own, chmod 600, and name that with key_file"

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import orjson
 
-from batchrun import events, lifecycle
+from batchrun import events, phases
 from batchrun.codec import encode
 from batchrun.errors import (
     ApiError,
@@ -38,12 +38,13 @@ from batchrun.errors import (
 )
 from batchrun.events import Event
 from batchrun.files import signature
-from batchrun.inputs import resolve
+from batchrun.inputs.rows import resolve
 from batchrun.interrupts import Interrupts
-from batchrun.jobs import Outcome, Shield, advance
+from batchrun.jobs import Shield, advance
 from batchrun.lifecycle import next_due
 from batchrun.model import Job
 from batchrun.orphans import gone, orphan, rescue
+from batchrun.outcome import Outcome
 from batchrun.policy import policy_of
 from batchrun.providers.base import ProviderError
 from batchrun.render.problems import error_lines, problem_lines
@@ -186,7 +187,7 @@ class _Job:
 
     def _under_way(self) -> bool:
         state = self._state()
-        return state is not None and lifecycle.under_way(state)
+        return state is not None and phases.under_way(state)
 
     def _kept(self, passed: Passed) -> Passed:
         """A spec whose batches are under way stays where it is until their answers are fetched."""
@@ -194,9 +195,9 @@ class _Job:
         if state is None or passed.standing not in (Standing.BROKEN, Standing.WAITING, Standing.TROUBLE):
             return passed
         due = next_due(state, policy_of(self._loaded.job), time.time())
-        if lifecycle.under_way(state):  # as if it were canceled: nothing more is sent meanwhile
+        if phases.under_way(state):  # as if it were canceled: nothing more is sent meanwhile
             due = next_due(replace(state, canceled=True), policy_of(self._loaded.job), time.time())
-        if passed.standing is not Standing.BROKEN or not lifecycle.under_way(state):
+        if passed.standing is not Standing.BROKEN or not phases.under_way(state):
             return replace(passed, due=due)
         return replace(passed, standing=Standing.RUNNING, due=due)
 
@@ -250,7 +251,7 @@ _STANDINGS = {
 def _summary(outcome: Outcome, order: Order) -> str:
     collected = outcome.state.collected
     if outcome.verdict is not Verdict.DONE or collected is None:
-        requests = sum(s.requests for s in outcome.state.shards if s in lifecycle.live(outcome.state.shards))
+        requests = sum(s.requests for s in outcome.state.shards if s in phases.live(outcome.state.shards))
         return f"{outcome.verdict.replace('_', ' ')}, {requests:,} requests"
     summary = collected.summary
     words = f"{summary.succeeded:,} of {summary.records:,} rows succeeded, {format_usd(summary.cost_usd)}"

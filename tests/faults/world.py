@@ -18,7 +18,7 @@ from batchrun import run_job
 from batchrun.clockwork import Clockwork
 from batchrun.decisions import adopt_batch, cancel_job, resubmit_shard, retry_job
 from batchrun.errors import BatchrunError
-from batchrun.jobs import Outcome
+from batchrun.outcome import Outcome
 from batchrun.simulator import Options, Scenario
 from batchrun.state import Phase, Reason
 from tests.conftest import MakeSimulator

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from batchrun.errors import BatchrunError, Problem
-from batchrun.inputs import open_rows
+from batchrun.inputs.rows import open_rows
 from batchrun.model import InputFormat, InputSpec, Json, Place, Row
 
 PLACE = Place("job.yaml", 4, 9)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchrun.errors import DataError, Problem
-from batchrun.inputs import open_rows
+from batchrun.inputs.rows import open_rows
 from batchrun.model import Row, Slice
 from tests.inputs.helpers import problem, read, spec, values, write
 

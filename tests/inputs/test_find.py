@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from batchrun.errors import DataError, MissingInput, Problem
-from batchrun.inputs import resolve
+from batchrun.inputs.rows import resolve
 from tests.inputs.helpers import problem, spec, values, write
 
 FILES = {

@@ -13,7 +13,7 @@ import pytest
 
 from batchrun.errors import DataError, Problem
 from batchrun.files import digest
-from batchrun.inputs import open_rows
+from batchrun.inputs.rows import open_rows
 from tests.inputs.helpers import problem, read, spec, values, write
 
 
@@ -100,7 +100,7 @@ def test_without_pyarrow(tmp_path: Path) -> None:
         import sys
         from pathlib import Path
         from batchrun.errors import ConfigError
-        from batchrun.inputs import open_rows
+        from batchrun.inputs.rows import open_rows
         from batchrun.model import InputSpec, Place
         sys.path.insert(0, "path")
         rows = open_rows(InputSpec(("t.parquet",), Place("job.yaml")), root=Path.cwd())

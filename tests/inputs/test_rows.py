@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from batchrun.errors import DataError
-from batchrun.inputs import open_rows
+from batchrun.inputs.rows import open_rows
 from batchrun.model import Row
 from tests.inputs.helpers import problem, read, spec, write
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchrun.errors import DataError, MissingInput, Problem
-from batchrun.inputs import open_rows
+from batchrun.inputs.rows import open_rows
 from batchrun.inputs.source import Source
 from batchrun.model import FileFact
 from tests.inputs.helpers import problem, spec, write

@@ -26,8 +26,8 @@ import orjson
 from batchrun import decisions, jobs, state
 from batchrun.clockwork import Clockwork
 from batchrun.errors import BatchrunError, Interrupted
-from batchrun.jobs import Outcome
 from batchrun.model import ResultType
+from batchrun.outcome import Outcome
 from batchrun.simulator import Options, Simulator
 from batchrun.simulator.scenario import Fault, ResultRule, Scenario
 from batchrun.state import RunState
