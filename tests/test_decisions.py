@@ -10,6 +10,7 @@ import pytest
 from batchrun.decisions import adopt_batch, cancel_job, resubmit_shard, retry_job
 from batchrun.errors import UsageError
 from batchrun.jobs import opened
+from batchrun.lifecycle import FETCH_TRIES
 from batchrun.state import Phase, Reason
 from batchrun.target import Target
 from batchrun.verdicts import Verdict
@@ -188,7 +189,7 @@ def test_a_held_shard_that_no_row_needs_holds_nothing_up(bench: Bench) -> None:
 
 
 def test_the_batch_that_the_api_gave_us_is_not_given_away(bench: Bench) -> None:
-    bench.serve(faults=[{"on": "results", "cut": -50, "times": 5}])
+    bench.serve(faults=[{"on": "results", "cut": -50, "times": FETCH_TRIES}])
     while bench.go(wait=False).exit_code == 75:
         continue
     ours, theirs = bench.ledger()[0]["id"], foreign(bench)
