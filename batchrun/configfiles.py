@@ -148,16 +148,15 @@ def secret_of(path: Path, what: str, environ: Mapping[str, str]) -> str:
     try:
         real = path.resolve()
         with open_regular(real) as stream:
-            mode = os.fstat(stream.fileno()).st_mode
+            about = os.fstat(stream.fileno())
             data = stream.read(_MAX_KEY + 1)
     except (OSError, BatchrunError) as error:
         raise ConfigError(f"cannot read the secret: {error}", where=str(path), hint=hint) from None
-    shared = stat.S_IRWXG | stat.S_IRWXO
-    with suppress(OSError):
-        if (folder := environ.get("CREDENTIALS_DIRECTORY")) and real.is_relative_to(Path(folder).resolve()):
-            shared = stat.S_IRWXO  # systemd grants by ACL, which shows as the group's bits
-    if mode & shared:
-        raise ConfigError("others can read this secret", where=str(path), hint=f"{hint}; chmod 600 {path}")
+    if fault := _fault_of_secret(real, about, environ):
+        hint = f"{hint}; chmod 600 {path}"
+        if about.st_uid == 0 != os.geteuid():
+            hint += "; in a container, mount it below /run/secrets, or for a group of ours with mode 0440 (fsGroup)"
+        raise ConfigError(fault, where=str(path), hint=hint)
     text = data.decode("utf-8", "replace").strip()
     if not text or len(data) > _MAX_KEY or not (text.isascii() and text.isprintable() and " " not in text):
         raise ConfigError(
@@ -166,6 +165,17 @@ def secret_of(path: Path, what: str, environ: Mapping[str, str]) -> str:
             hint=hint,
         )
     return text
+
+
+def _fault_of_secret(real: Path, found: os.stat_result, environ: Mapping[str, str]) -> str:
+    groups = {os.getegid(), *os.getgroups()}
+    fault = ownership.fault_of_secret(found, real, euid=os.geteuid(), groups=groups)
+    folder = environ.get("CREDENTIALS_DIRECTORY")
+    with suppress(OSError):
+        if fault and folder and real.is_relative_to(Path(folder).resolve()):
+            # systemd grants by ACL, which shows as the group's bits.
+            return fault if found.st_mode & stat.S_IRWXO else ""
+    return fault
 
 
 def environment_of(config: Config, environ: Mapping[str, str]) -> dict[str, str]:

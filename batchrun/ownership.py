@@ -10,7 +10,12 @@ import grp
 import os
 import pwd
 import stat
+from collections.abc import Collection, Sequence
 from pathlib import Path
+
+MOUNTED = (Path("/run/secrets"), Path("/var/run/secrets"))
+"""Where Docker, Podman and Kubernetes mount secrets, for one container alone and readable by all in it. Elsewhere
+only root could make such a folder."""
 
 
 def fault_of_file(path: Path) -> str:
@@ -28,6 +33,29 @@ def fault_of(found: os.stat_result) -> str:
     if found.st_mode & stat.S_IWGRP and not _is_private_group(found.st_gid):
         return "can be written by its group"
     return ""
+
+
+def fault_of_secret(
+    found: os.stat_result,
+    real: Path,
+    *,
+    euid: int,
+    groups: Collection[int],
+    mounted: Sequence[Path] = MOUNTED,
+) -> str:
+    """Why the file at `real`, without links, is not a secret of ours alone, or "". `euid` and `groups` are ours.
+
+    What root gives a group of ours to read, is: so does libpq, and so Kubernetes mounts with fsGroup.
+    """
+    mode = found.st_mode
+    if not mode & (stat.S_IRWXG | stat.S_IRWXO):
+        return ""
+    if any(real.is_relative_to(place) for place in mounted):
+        return "others can change this secret" if mode & (stat.S_IWGRP | stat.S_IWOTH) else ""
+    from_root = found.st_uid == 0 != euid and found.st_gid in groups
+    if from_root and not mode & (stat.S_IRWXO | stat.S_IWGRP):
+        return ""
+    return "others can read this secret"
 
 
 def _fault(path: Path, *, regular: bool) -> str:
