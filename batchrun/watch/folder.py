@@ -87,6 +87,8 @@ class Folder:
             self.worst = due.worst(self.worst, ExitCode.DATA)
             self.tell(Standing.BROKEN, f"left alone: {found.refused[name]}", name, code=ExitCode.DATA)
         self._refused = found.refused
+        if self._only is None:
+            self.notes.tidy(self.entries.keys() | found.refused.keys(), now)
 
     def _lost(self, error: OSError) -> None:
         if not self._gone:

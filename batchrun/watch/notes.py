@@ -4,6 +4,7 @@
 seen/<sha256>    a link whose target is the name of the job that this content first ran as
 moves.lock       held while a spec is put away
 lock             shared by watchers, exclusive to a tick
+tidied           as old as the last tidying
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import fcntl
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -29,6 +30,8 @@ from batchrun.watch.orders import Note
 FOLDER = "@watch"
 PATIENCE = 10.0
 """Seconds to wait while another watcher puts a spec away, which takes it a moment: it may have been stopped."""
+
+DAY = 86_400.0
 
 
 class Notes:
@@ -75,6 +78,27 @@ class Notes:
         except OSError as error:
             raise disk_error(error, link, "write") from error
         return otherwise
+
+    def tidy(self, names: Collection[str], now: float) -> None:
+        """Once a day, take away what is a day old and of no use: notes on specs that are not there, but for `names`,
+        and content whose job has no run directory. Nothing was ever submitted for that, so that nothing can be
+        paid for again; all other content is kept for as long as its job."""
+        stamp = self._folder / "tidied"
+        with suppress(OSError, BatchrunError):
+            if not self._folder.is_dir() or (stamp.exists() and 0 <= _age(stamp, now) <= DAY):
+                return
+            refuse_foreign_folders(self._above)
+            os.close(open_private(stamp, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW))
+            os.utime(stamp, (now, now))
+            there = (path.name for path in self.root.iterdir())
+            keep = {self._file(name).name for name in (*names, *there)}
+            for path in self._folder.glob("*.json"):
+                if path.name not in keep and _age(path, now) > DAY:
+                    path.unlink()
+            for link in (self._folder / "seen").iterdir():
+                job = self.runs / link.readlink().name
+                if _age(link, now) > DAY and not os.path.lexists(job):
+                    link.unlink()
 
     def state_of(self, job: str) -> Path:
         return self.runs / job / "state.json"
@@ -128,6 +152,10 @@ class Notes:
         if not folder.is_dir():
             refuse_foreign_folders(self._above)
             make_private_dir(folder)
+
+
+def _age(path: Path, now: float) -> float:
+    return now - path.lstat().st_mtime
 
 
 def _taken(handle: int) -> bool:
