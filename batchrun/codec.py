@@ -18,8 +18,9 @@ T = TypeVar("T")
 def encode(value: object) -> Any:
     """`value` as JSON values; fields that stand at None are left out. Raises ValueError for a number that JSON
     does not have: it would be written, and never be read again."""
-    if dataclasses.is_dataclass(value):
-        names = (f.name for f in dataclasses.fields(value))
+    if type(value) in _PLAIN:  # by far the most are
+        return value
+    if (names := _names(cast(type, type(value)))) is not None:
         return {n: encode(v) for n in names if (v := getattr(value, n)) is not None}
     if isinstance(value, Enum):
         return value.value
@@ -32,6 +33,15 @@ def encode(value: object) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{value} is no JSON number")
     return value
+
+
+_PLAIN = (str, int, bool, types.NoneType)
+
+
+@cache
+def _names(kind: type) -> tuple[str, ...] | None:
+    """The fields of a dataclass; None for any other type."""
+    return tuple(f.name for f in dataclasses.fields(kind)) if dataclasses.is_dataclass(kind) else None
 
 
 def decode(kind: type[T], value: object, path: str = "") -> T:

@@ -20,12 +20,13 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--runs", type=int, default=3, help="how often each thing is measured")
     parser.add_argument("--shard-mb", type=float, default=240.0, help="size of the shard that is submitted")
+    parser.add_argument("--jobs", type=int, default=1_000, help="how many idle jobs a tick looks at")
     parser.add_argument("--million", action="store_true", help="the growth to ten times the rows, too")
     parser.add_argument("--only", choices=suite.PARTS, action="append", help="only this part")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="batchrun-bench-") as place:
-        plan = Plan(Path(place), asked.rows, asked.runs, int(asked.shard_mb * 1e6))
+        plan = Plan(Path(place), asked.rows, asked.runs, int(asked.shard_mb * 1e6), asked.jobs)
         parts = asked.only or [name for name in suite.PARTS if name != "growth" or asked.million]
         entries: list[Line | Note] = []
         print(f"{os.cpu_count()} cores, Python {platform.python_version()}, {asked.rows:,} rows", flush=True)

@@ -53,9 +53,12 @@ def write_csv(path: Path, count: int, row_bytes: int = ROW_BYTES) -> None:
         writer.writerows(rows(count, row_bytes))
 
 
-def write_spec(path: Path, *, template: str = PLAIN, limits: dict[str, object] | None = None) -> None:
-    """The job that everyone here does: one message a row, the answers in input order."""
-    spec = {
+def write_spec(
+    path: Path, *, template: str = PLAIN, limits: dict[str, object] | None = None, **changes: object
+) -> None:
+    """The job that everyone here does: one message a row, the answers in input order. `changes` are whole keys
+    of the spec."""
+    spec: dict[str, object] = {
         "version": 1,
         "input": {"path": "tickets.csv", "id": "ticket_id"},
         "request": {
@@ -66,6 +69,7 @@ def write_spec(path: Path, *, template: str = PLAIN, limits: dict[str, object] |
         "output": {"path": "answers.jsonl"},
         "limits": {"max_cost_usd": 10_000, **(limits or {})},
         "poll": {"interval": "100ms"},
+        **changes,
     }
     path.write_bytes(orjson.dumps(spec, option=orjson.OPT_INDENT_2))
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
 
 import orjson
 
@@ -31,21 +33,23 @@ class Failed(Exception):
     """A measured process ended badly: nothing it took means anything."""
 
 
-def process(command: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = None) -> Figure:
-    """Run to the end. Raises Failed."""
-    begun = time.perf_counter()
-    with subprocess.Popen(
-        command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as running:
-        assert running.stdout
-        assert running.stderr
-        said, complained = running.stdout.read(), running.stderr.read()
-        os.waitid(os.P_PID, running.pid, os.WEXITED | os.WNOWAIT)  # gone, but still to be looked at
-        seconds = time.perf_counter() - begun
-        read, written = _asked_of_files(running.pid)
-        _, status, usage = os.wait4(running.pid, 0)
-        running.returncode = os.waitstatus_to_exitcode(status)
-    if running.returncode:
+def process(
+    command: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = None, code: int = 0
+) -> Figure:
+    """Run to the end, which is to be exit code `code`. Raises Failed."""
+    # Files take whatever it says; of two pipes, the one that is read last could fill up and stop it.
+    with TemporaryFile() as out, TemporaryFile() as err:
+        begun = time.perf_counter()
+        with subprocess.Popen(
+            command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=err
+        ) as running:
+            os.waitid(os.P_PID, running.pid, os.WEXITED | os.WNOWAIT)  # gone, but still to be looked at
+            seconds = time.perf_counter() - begun
+            read, written = _asked_of_files(running.pid)
+            _, status, usage = os.wait4(running.pid, 0)
+            running.returncode = os.waitstatus_to_exitcode(status)
+        said, complained = (_whole(stream) for stream in (out, err))
+    if running.returncode != code:
         raise Failed(f"{' '.join(command)}: exit code {running.returncode}\n{complained.decode()[-2000:]}")
     cpu, peak = usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
     stage = _stage(said)
@@ -59,6 +63,11 @@ def output(command: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None =
 
 def python(*arguments: str) -> list[str]:
     return [sys.executable, *arguments]
+
+
+def _whole(stream: IO[bytes]) -> bytes:
+    stream.seek(0)
+    return stream.read()
 
 
 def _stage(said: bytes) -> dict[str, float]:

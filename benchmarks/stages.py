@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import orjson
@@ -146,8 +147,8 @@ def save() -> None:
             store.save(state)
 
 
-def save_floor() -> None:
-    """4 KB, synced and renamed."""
+def save_floor(*, durable: bool = False) -> None:
+    """4 KB, synced and renamed. Only with the folder synced, too, does the rename outlive a power cut."""
     content = b"x" * 4096
     with stage():
         for _ in range(SAVES):
@@ -156,6 +157,10 @@ def save_floor() -> None:
                 out.flush()
                 os.fsync(out.fileno())
             Path("floor.tmp").replace("floor.json")
+            if durable:
+                folder = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
+                os.fsync(folder)
+                os.close(folder)
 
 
 STAGES: dict[str, Callable[[], None]] = {
@@ -168,6 +173,7 @@ STAGES: dict[str, Callable[[], None]] = {
     "collect-floor": collect_floor,
     "save": save,
     "save-floor": save_floor,
+    "save-durable": partial(save_floor, durable=True),
 }
 
 if __name__ == "__main__":

@@ -8,8 +8,10 @@ from typing import Any
 
 from benchmarks.suite import Line, Note
 
-_ROW = "{:<30} {:>9} {:>7}  {:<26} {:>9} {:>7}  {:>7} {:>7} {}"
-HEAD = _ROW.format("stage", "seconds", "MB", "floor", "seconds", "MB", "ratio", "goal", "")
+_ROW = "{:<29} {:>8} {:>8} {:>4}  {:<26} {:>8} {:>8} {:>4}  {:>6} {:>6} {:>5} {}"
+HEAD = _ROW.format(
+    "stage", "seconds", "CPU", "MB", "beside", "seconds", "CPU", "MB", "wall ×", "CPU ×", "goal", ""
+)
 
 
 def text(found: Iterable[Line | Note]) -> Iterator[str]:
@@ -24,12 +26,15 @@ def _shown(line: Line) -> str:
     return _ROW.format(
         line.stage,
         f"{ours.seconds:.3f}",
+        f"{ours.cpu:.3f}",
         f"{ours.peak / 1e6:.0f}",
         line.floor,
         f"{theirs.seconds:.3f}",
+        f"{theirs.cpu:.3f}",
         f"{theirs.peak / 1e6:.0f}",
-        f"{line.ratio:.2f}",
-        f"{line.goal:g}",
+        f"{line.wall:.2f}" + "*" * line.waits,
+        f"{line.cpu:.2f}" + "*" * (not line.waits),
+        f"{line.goal:.3g}",
         _verdict(line),
     ).rstrip()
 
