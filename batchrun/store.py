@@ -21,9 +21,9 @@ import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from io import FileIO
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
 
 import orjson
 
@@ -42,7 +42,7 @@ _PART = re.compile(r"\.[0-9]{4,}\.jsonl\.[0-9]+\.part")
 """The names that we give in shards/ and rows/, and so may remove."""
 
 
-_locks: set[BinaryIO] = set()
+_locks: set[FileIO] = set()
 """The lock files that this process holds open."""
 
 
@@ -213,7 +213,8 @@ class Store:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             os.close(handle)
             raise DiskError(f"{path} is not a regular file")
-        with os.fdopen(handle, "r+b") as stream:
+        # Without a buffer: what could not be written would be tried again, and fail, when it is closed.
+        with os.fdopen(handle, "r+b", buffering=0) as stream:
             self._lock(stream)
             _locks.add(stream)
             self._locked = os.fstat(stream.fileno())
@@ -232,7 +233,7 @@ class Store:
                     hint="put the folder back: it knows what was submitted; and run it again",
                 )
 
-    def _lock(self, stream: BinaryIO) -> None:
+    def _lock(self, stream: FileIO) -> None:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -246,7 +247,6 @@ class Store:
         with suppress(OSError):
             stream.truncate(0)
             stream.write(orjson.dumps({"pid": os.getpid(), "host": os.uname().nodename}))
-            stream.flush()
 
     # ---- the rest
 
@@ -291,7 +291,7 @@ class Store:
         return frozenset(batch for other in self.others() for batch in other.batches)
 
 
-def _holder(stream: BinaryIO) -> str:
+def _holder(stream: FileIO) -> str:
     with suppress(OSError, ValueError, KeyError, TypeError):
         stream.seek(0)
         holder = orjson.loads(stream.read(1000))

@@ -423,3 +423,14 @@ def test_a_wish_to_cancel_goes_through_no_link(tmp_path: Path, store: Store) -> 
 def test_a_wish_to_cancel_that_cannot_be_left(store: Store) -> None:
     with pytest.raises(DiskError, match=r"^cannot write .*/cancel: No such file or directory$"):
         store.ask_to_cancel()
+
+
+def test_a_full_disk_is_no_lock_that_is_held(tmp_path: Path) -> None:
+    """Nor a bug: what stands in the lock file is for people alone. No file of this process may grow."""
+    code = (
+        "import resource, sys; from pathlib import Path; from batchrun.store import Store;"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0));"
+        "lock = Store(Path(sys.argv[1]), 'a').locked(); lock.__enter__(); lock.__exit__(None, None, None)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")

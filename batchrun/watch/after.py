@@ -40,7 +40,9 @@ def settle(folder: Folder, entry: Entry, began: Signature, passed: Passed, now: 
             folder.notes.save(entry.name, entry.note)
     except BatchrunError as error:
         # A full disk, a folder that may not be written to: the spec stays, and is looked at again.
-        entry.note = replace(note, passed=_troubled(passed, error), tries=note.tries + 1)
+        note = entry.note or note  # which may have been told already
+        trouble = passed if passed.standing is Standing.TROUBLE else _troubled(passed, error)
+        entry.note = replace(note, passed=trouble, tries=note.tries + 1)
         entry.look_at = due.next_look(entry.note, folder.settings)
         _tell(folder, entry, entry.note)
 
