@@ -1,5 +1,20 @@
-"""`python -m batchrun`."""
+"""The command `batchrun`, and `python -m batchrun`."""
 
-from batchrun.cli import main
+from __future__ import annotations
 
-main()
+import sys
+
+from batchrun import quick
+
+
+def main() -> None:
+    """Leave with the exit code of the command line."""
+    if (code := quick.exit_code(sys.argv[1:])) is None:
+        from batchrun import cli
+
+        cli.main()
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from batchrun import __version__
 from batchrun.cli import COMMANDS, cli
+from tests.conftest import MakeSimulator
 from tests.workbench import Bench
 
 
@@ -33,15 +34,23 @@ def test_nothing_heavy_is_imported_to_start(bench: Bench) -> None:
     assert bench.run(driver=("-c", script), code=0).stdout.splitlines()[-1] == "[]"
 
 
-def test_little_is_imported_to_see_that_there_is_nothing_to_do(bench: Bench) -> None:
+@pytest.mark.parametrize("options", [[], ["--sandbox"]])
+def test_little_is_imported_to_see_that_there_is_nothing_to_do(
+    bench: Bench, make_simulator: MakeSimulator, options: list[str]
+) -> None:
     """Make and cron ask it thousands of times a day."""
+    bench = Bench(bench.folder.parent, make_simulator)
+    bench.serve()
     bench.job(rows=2)
-    bench.run("run", "--sandbox", code=0)
+    bench.run("run", *options, code=0)
+    heavy = ["engine", "events", "expand", "inputs.rows", "jobs", "notices", "outputs", "prepare", "spec"]
+    heavy = [f"batchrun.{name}" for name in heavy]
+    heavy += ["difflib", "minijinja", "requests", "rich", "socket", "tempfile", "tomllib", "yaml"]
+    heavy += [] if options else ["click"]
     script = (
-        "import sys; from batchrun.cli import run; run(['run', '--sandbox']);"
-        " print(sorted(set(sys.modules) & {'batchrun.engine', 'batchrun.events', 'batchrun.expand',"
-        " 'batchrun.inputs.rows', 'batchrun.jobs', 'batchrun.notices', 'batchrun.outputs', 'batchrun.prepare',"
-        " 'batchrun.spec', 'difflib', 'minijinja', 'requests', 'rich', 'socket', 'tempfile', 'tomllib', 'yaml'}))"
+        f"import atexit, sys; sys.argv = ['batchrun', 'run', *{options}];"
+        f" atexit.register(lambda: print(sorted(set(sys.modules) & set({heavy}))));"
+        " from batchrun.__main__ import main; main()"
     )
     again = bench.run(driver=("-c", script), code=0)
     assert again.stdout.splitlines()[-1] == "[]"

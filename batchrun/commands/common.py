@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import click
 
+from batchrun import quick
 from batchrun.errors import ConfigError, Interrupted
 
 if TYPE_CHECKING:
@@ -158,7 +159,6 @@ def show_outcome(
     as_json: bool = False,
 ) -> None:
     """How the job stands: a summary when it is done, else what runs and what needs a person."""
-    from batchrun.report import INVENTED
     from batchrun.verdicts import Verdict
 
     report = outcome.report(str(spec), now=time.time(), sandbox=sandbox, roots=roots)
@@ -179,11 +179,7 @@ def show_outcome(
         else:
             tell(text.summary(summary, color=use_color(), next_command=report.next, sandbox=sandbox))
     elif not as_json:
-        rows = f"{summary.succeeded:,} of {summary.records:,} rows succeeded"
-        rows += f" {INVENTED}" if sandbox else ""
-        say(f"{report.job}: nothing to do; {rows}; {report.output} is up to date")
-        if report.next:
-            say(f"hint: try the rest again: {report.next}")
+        tell("".join(f"{line}\n" for line in quick.words(report)))
 
 
 def for_people(report: StatusReport) -> StatusReport:
