@@ -155,7 +155,10 @@ class _Job:
                 return _duplicate(job, error.other)
             if error.other and job.name == order.job != (own := job_name(order.spec.name)):
                 # It says nothing of a name, and the spec that it once was the same as was edited since.
-                return _advance(replace(order, job=own), self._eye, self._shield)
+                state = self._state()
+                if state is None or not phases.began(state):
+                    return _advance(replace(order, job=own), self._eye, self._shield)
+                error = _once_another(job, error.other, own)
             return _failed(order, error, job.name)
         except DataError as error:
             if late := self._data()[1]:  # it was written while we read it
@@ -357,8 +360,19 @@ def _unsettled(order: Order, job: str, moving: tuple[Seen, ...]) -> Passed:
     )
 
 
+def _once_another(job: Job, other: str, own: str) -> NameTaken:
+    """For content that was asked as the job of a spec that says something else by now: to ask it again is to pay
+    for it again, which only a person decides."""
+    return NameTaken(
+        f"{job.spec.name} says what {other} said before it was edited, and that was submitted as the job '{job.name}';"
+        " nothing was submitted now",
+        hint=f"to run it again, and pay again, add `name: {own}`",
+        other=other,
+    )
+
+
 def _duplicate(job: Job, other: str) -> Passed:
-    words = f"says the same as {plain(other)}, which is not through yet"
+    words = f"{plain(job.spec.name)} says the same as {plain(other)}, which is not through yet"
     return Passed(Standing.DUPLICATE, ExitCode.NOT_FINISHED, job.name, summary=words)
 
 

@@ -46,26 +46,35 @@ def test_two_of_the_same_at_once_are_one_job(bench: Bench) -> None:
     assert len(bench.ledger()) == 1
 
 
-def test_what_a_spec_was_before_it_was_edited_is_a_job_of_its_own(bench: Bench) -> None:
+def test_what_a_spec_was_before_it_was_edited_is_not_paid_for_again(bench: Bench) -> None:
     """As long as the edited one is there: it goes on as the job that both were."""
     text = bench.job("a.yaml", output={"path": "out/a.jsonl"}).read_text()
+    error = bench.path("b.yaml.error.txt")
     with watching(bench, "--in-place") as watch:
         watch.until_there("out/a.jsonl")
         put(bench.path("a.yaml"), text.replace("out/a", "out/edited").replace("Say", "Name"))
         watch.until_there("out/edited.jsonl")
-        put(bench.path("b.yaml"), text)  # its answer is there: nothing is paid for again
-        error = bench.path("b.yaml.error.txt")
+        put(bench.path("b.yaml"), text)
         watch.until(lambda: error.exists() and bool(error.read_text()))
-        assert error.read_text().startswith(
-            "error: out/a.jsonl exists, and batchrun did not write it; nothing was submitted\n"
+        assert error.read_text() == (
+            "error: b.yaml says what a.yaml said before it was edited, and that was submitted as the job 'a';"
+            " nothing was submitted now\n"
+            "hint: to run it again, and pay again, add `name: b`\n"
         )
         assert len(bench.ledger()) == 2
-        bench.path("out/a.jsonl").unlink()
-        os.utime(bench.path("b.yaml"))
-        watch.until_there("out/a.jsonl")
-    assert [batch["requests"] for batch in bench.ledger()] == [3, 3, 3]
-    assert bench.state("b").spec == "b.yaml"
-    assert bench.state("a").spec == "a.yaml"
+        put(bench.path("b.yaml"), text.replace("out/a", "out/b").replace("{", '{"name": "b",', 1))
+        watch.until_there("out/b.jsonl")
+    assert len(bench.ledger()) == 3
+
+
+def test_what_a_spec_was_before_it_was_edited_runs_if_nothing_was_submitted(bench: Bench) -> None:
+    text = bench.job("a.yaml", limits={"max_cost_usd": 0.0000001}).read_text()
+    tick = ("tick", ".", "--settle", "0")
+    bench.run(*tick, code=4)
+    bench.job("a.yaml", output={"path": "out/edited.jsonl"}, limits={"max_cost_usd": 0.0000002})
+    bench.run(*tick, code=4)
+    put(bench.path("b.yaml"), text)
+    assert "b: needs a person: " in bench.run(*tick, code=4).stderr
 
 
 def test_jobs_that_ask_the_same_one_after_the_other_are_jobs_of_their_own(bench: Bench) -> None:
