@@ -83,12 +83,22 @@ class Folder:
         for name, mark in specs.items():
             if newcomers or name in self.entries:
                 self._see(name, mark, now)
-        for name in found.refused.keys() - self._refused.keys():
-            self.worst = due.worst(self.worst, ExitCode.DATA)
-            self.tell(Standing.BROKEN, f"left alone: {found.refused[name]}", name, code=ExitCode.DATA)
+        for name in sorted(found.refused.keys() - self._refused.keys()):
+            self._refuse(name, f"left alone: {found.refused[name]}", now)
         self._refused = found.refused
         if self._only is None:
             self.notes.tidy(self.entries.keys() | found.refused.keys(), now)
+
+    def _refuse(self, name: str, why: str, now: float) -> None:
+        """Tell of what may not be run, if no earlier watcher or tick did."""
+        self.worst = due.worst(self.worst, ExitCode.DATA)
+        note = self.notes.load(name)
+        if note and note.told == why:
+            return
+        self.tell(Standing.BROKEN, why, name, code=ExitCode.DATA)
+        refused = Passed(Standing.BROKEN, ExitCode.DATA, "", summary=why)
+        with suppress(BatchrunError):
+            self.notes.save(name, Note((), now, refused, told=why, told_at=now))
 
     def _lost(self, error: OSError) -> None:
         if not self._gone:
