@@ -23,7 +23,7 @@ DISCOUNT = 0.5
 US_FACTOR = 1.1
 SEARCH_USD = 10 / 1000
 TICKS = 10**10
-"""Costs are rounded to 1e-10 USD and summed as whole ticks: the same rows give the same sum in any order."""
+"""To the USD. Costs are whole ticks until they are shown: the same rows give the same sum in any order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,8 @@ class Price:
 PriceLookup: TypeAlias = Callable[[str], Price | None]
 
 
-def cost_usd(price: Price, tokens: Tokens, *, us_only: bool = False, searches: int = 0) -> float:
-    """USD at batch price, rounded to 1e-10."""
+def cost_ticks(price: Price, tokens: Tokens, *, us_only: bool = False, searches: int = 0) -> int:
+    """What tokens cost at batch price."""
     fresh, out, written_5m, written_1h, cached = tokens
     rates = price.rates[0]
     if len(price.rates) > 1:
@@ -60,18 +60,18 @@ def cost_usd(price: Price, tokens: Tokens, *, us_only: bool = False, searches: i
             + cached * rates.cache_read
         )
     geo = price.us_factor if us_only else 1.0
-    return round(micro * DISCOUNT * geo / 1e6 + searches * SEARCH_USD, 10)
+    return round(micro * DISCOUNT * geo * (TICKS // 1_000_000)) + round(searches * SEARCH_USD * TICKS)
 
 
-def message_cost_usd(price: Price, message: Mapping[str, Json], tokens: Tokens) -> float:
-    """What one succeeded message that took these `tokens` cost, in USD at batch price."""
+def message_ticks(price: Price, message: Mapping[str, Json], tokens: Tokens) -> int:
+    """What one succeeded message that took these `tokens` cost, at batch price."""
     if only_tokens_cost(message):
-        return cost_usd(price, tokens)
+        return cost_ticks(price, tokens)
     if message.get("stop_reason") == "refusal" and _free(message):
-        return 0.0
+        return 0
     usage = message.get("usage")
     us_only = isinstance(usage, dict) and usage.get("inference_geo") == "us"
-    return cost_usd(price, tokens, us_only=us_only, searches=searches_of(message))
+    return cost_ticks(price, tokens, us_only=us_only, searches=searches_of(message))
 
 
 def only_tokens_cost(message: Mapping[str, Json]) -> bool:

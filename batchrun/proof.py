@@ -9,7 +9,7 @@ from pathlib import Path
 from batchrun.errors import IncompleteResults
 from batchrun.files import disk_error, lines
 from batchrun.model import Json, RequestCounts, Result, ResultType, Usage
-from batchrun.prices import TICKS, Price, PriceLookup, cost_usd, message_cost_usd, only_tokens_cost
+from batchrun.prices import TICKS, Price, PriceLookup, cost_ticks, message_ticks, only_tokens_cost
 from batchrun.results import Tally, Tokens, parse, searches_of, tokens_of
 from batchrun.safetext import plain
 
@@ -142,7 +142,7 @@ class _Sums:
         if price is None:
             self._unpriced += 1
             return
-        self._ticks += round(message_cost_usd(price, message, tokens) * TICKS)
+        self._ticks += message_ticks(price, message, tokens)
         if len(price.rates) == 1:
             self._flat.setdefault(model, (price, [0] * 5))
 
@@ -150,7 +150,7 @@ class _Sums:
         ticks, usage = self._ticks, Usage(*self._others)
         for price, (fresh, out, written_5m, written_1h, cached) in self._flat.values():
             tokens = fresh, out, written_5m, written_1h, cached
-            ticks, usage = ticks + round(cost_usd(price, tokens) * TICKS), usage + Usage(*tokens)
+            ticks, usage = ticks + cost_ticks(price, tokens), usage + Usage(*tokens)
         return Tally(
             counts=RequestCounts(**self._types),
             errors=dict(sorted(self._errors.items())),

@@ -11,7 +11,7 @@ from batchrun import prices
 from batchrun.codec import decode, encode
 from batchrun.model import Usage
 from batchrun.models import Rates, facts_of
-from batchrun.prices import Price, PriceBook, cost_usd, message_cost_usd, price_of
+from batchrun.prices import TICKS, Price, PriceBook, cost_ticks, message_ticks, price_of
 from batchrun.results import tokens_of
 from tests.resultlines import message, usage
 
@@ -62,7 +62,7 @@ def test_an_unknown_model_has_none() -> None:
     ],
 )
 def test_a_batch_costs_half_of_every_bucket(usage: Usage, usd: float) -> None:
-    assert cost_usd(known("claude-haiku-4-5"), astuple(usage)) == usd
+    assert cost_ticks(known("claude-haiku-4-5"), astuple(usage)) / TICKS == usd
 
 
 @pytest.mark.parametrize(
@@ -76,26 +76,26 @@ def test_a_batch_costs_half_of_every_bucket(usage: Usage, usd: float) -> None:
     ],
 )
 def test_a_price_band_goes_by_the_whole_prompt(usage: Usage, usd: float) -> None:
-    assert cost_usd(known("claude-haiku-5-5"), astuple(usage)) == usd
+    assert cost_ticks(known("claude-haiku-5-5"), astuple(usage)) / TICKS == usd
 
 
 @pytest.mark.parametrize(
     ("model", "usd"), [("claude-opus-4-6", 2.75), ("claude-opus-5-5", 2.2), ("claude-haiku-4-5", 0.5)]
 )
 def test_us_only_inference_costs_more_from_4_6_on(model: str, usd: float) -> None:
-    assert cost_usd(known(model), (MILLION, 0, 0, 0, 0), us_only=True) == usd
+    assert cost_ticks(known(model), (MILLION, 0, 0, 0, 0), us_only=True) / TICKS == usd
 
 
 def test_searches_are_not_halved() -> None:
-    assert cost_usd(known("claude-haiku-4-5"), (0, 0, 0, 0, 0), searches=1000) == 10.0
+    assert cost_ticks(known("claude-haiku-4-5"), (0, 0, 0, 0, 0), searches=1000) / TICKS == 10.0
 
 
 def test_the_cost_of_a_message_follows_its_usage() -> None:
     price = known("claude-opus-5-5")
     plain = message(usage=usage(input_tokens=MILLION, output_tokens=0))
-    assert message_cost_usd(price, plain, tokens_of(plain)) == 2.0
+    assert message_ticks(price, plain, tokens_of(plain)) / TICKS == 2.0
     plain["usage"] |= {"inference_geo": "us", "server_tool_use": {"web_search_requests": 2}}
-    assert message_cost_usd(price, plain, tokens_of(plain)) == 2.22
+    assert message_ticks(price, plain, tokens_of(plain)) / TICKS == 2.22
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_only_a_cyber_refusal_before_any_output_is_free(
         stop_details={"type": "refusal", "category": category, "explanation": None},
         usage=usage(input_tokens=1000, output_tokens=160),
     )
-    assert message_cost_usd(known("claude-haiku-4-5"), refusal, tokens_of(refusal)) == usd
+    assert message_ticks(known("claude-haiku-4-5"), refusal, tokens_of(refusal)) / TICKS == usd
 
 
 def test_a_book_keeps_the_prices_it_was_given() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from batchrun.errors import DiskError, IncompleteResults
 from batchrun.model import RequestCounts, Usage
-from batchrun.prices import message_cost_usd, price_of
+from batchrun.prices import TICKS, message_ticks, price_of
 from batchrun.proof import ForeignResults, prove
 from batchrun.results import Tally, tokens_of, usage_of
 from tests.resultlines import MODEL, custom_id, ended, errored, message, succeeded, usage, write
@@ -137,8 +137,8 @@ def test_what_messages_cost_is_what_each_of_them_costs(tmp_path: Path) -> None:
     tally = prove(path, map(custom_id, names), RequestCounts(succeeded=len(names)), price_of)
     messages = [message(**change) for change in changes]
     prices = [(price_of(str(m["model"])), m) for m in messages]
-    cost = sum(message_cost_usd(price, m, tokens_of(m)) for price, m in prices if price)
-    assert tally.cost_usd == pytest.approx(cost, abs=1e-9)
+    ticks = sum(message_ticks(price, m, tokens_of(m)) for price, m in prices if price)
+    assert tally.cost_usd == ticks / TICKS
     assert tally.cost_usd > 0.1
     assert tally.usage == sum(map(usage_of, messages), Usage())
     assert (tally.unpriced, tally.searches) == (12, 10)

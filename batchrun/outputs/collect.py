@@ -149,10 +149,9 @@ class Summing:
         if repeated:
             return
         self._searches += searches_of(result.message)
-        usage = self._usage
         for name, tokens in record["usage"].items():
             if tokens:
-                usage[name] += tokens
+                self._usage[name] += tokens
         if record["cost_usd"] is None:
             self._unpriced += 1
         else:

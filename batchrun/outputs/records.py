@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from batchrun.model import Json, Result
 from batchrun.outputs.structured import Check, read, too_deep
-from batchrun.prices import PriceLookup, message_cost_usd
+from batchrun.prices import TICKS, PriceLookup, message_ticks
 from batchrun.results import tokens_of
 
 Record: TypeAlias = dict[str, Any]
@@ -112,7 +112,7 @@ def _answered(
     }
     if not repeated:
         price = price_of(model) if isinstance(model, str) else None
-        record["cost_usd"] = None if price is None else message_cost_usd(price, message, tokens)
+        record["cost_usd"] = None if price is None else message_ticks(price, message, tokens) / TICKS
     if calls:
         record["tool_calls"] = calls
 
