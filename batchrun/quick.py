@@ -9,12 +9,11 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchrun.errors import ExitCode
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # every command begins here: even pathlib is imported only where it is needed
     from batchrun.report import StatusReport
 
 _QUIET = {"--quiet", "-q"}
@@ -29,17 +28,20 @@ def exit_code(args: Sequence[str]) -> int | None:
     if verb != "run" or len(names) > 1 or any(name.startswith("-") for name in names):
         return None
     try:
-        return _nothing_to_do(Path(*names) if names else Path("batch.yaml"), quiet=bool(_QUIET & set(rest)))
+        return _nothing_to_do(*names, quiet=bool(_QUIET & set(rest)))
     except KeyboardInterrupt:
         return ExitCode.SIGINT
     except Exception:  # it comes again on the ordinary way, which tells it
         return None
 
 
-def _nothing_to_do(spec: Path, *, quiet: bool) -> int | None:
+def _nothing_to_do(name: str = "batch.yaml", *, quiet: bool) -> int | None:
+    from pathlib import Path
+
     from batchrun.configfiles import load_config
     from batchrun.finished import finished
 
+    spec = Path(name)
     if load_config(spec.absolute().parent).roots:
         return None
     outcome = finished(spec)
@@ -56,6 +58,8 @@ def _nothing_to_do(spec: Path, *, quiet: bool) -> int | None:
 
 def words(report: StatusReport) -> list[str]:
     """That there was nothing to do, in lines for a terminal."""
+    from pathlib import Path
+
     from batchrun.files import shown
     from batchrun.report import INVENTED
     from batchrun.safetext import plain
