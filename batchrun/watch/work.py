@@ -25,6 +25,7 @@ from batchrun.errors import (
     NameTaken,
 )
 from batchrun.files import signature
+from batchrun.hooks import record
 from batchrun.inputs.rows import resolve
 from batchrun.interrupts import Interrupts
 from batchrun.jobs import Shield, advance
@@ -43,6 +44,9 @@ from batchrun.units import format_size
 from batchrun.watch import ends, memory
 from batchrun.watch.eye import Eye, Tell
 from batchrun.watch.orders import Order, Passed, Seen, Standing
+
+HOOKS_PAUSE = 60.0
+"""Seconds before a hook that failed is called again."""
 
 
 def main(order: Order, pipe: Connection) -> None:
@@ -144,7 +148,17 @@ class _Job:
             return self._kept(ends.failed(order, error, job.name))
         except BatchrunError as error:
             return self._kept(ends.failed(order, error, job.name))
-        return ends.stands(outcome, order)
+        return self._until_told(ends.stands(outcome, order))
+
+    def _until_told(self, passed: Passed) -> Passed:
+        """A spec that is done stays until its hooks were reached, or were tried often enough: once it is put away,
+        no pass comes to it any more."""
+        last = record.load(self._store.hooks_file)
+        if passed.standing is not Standing.DONE or last is None or not last.pending:
+            return passed
+        return replace(
+            passed, standing=Standing.RUNNING, code=ExitCode.NOT_FINISHED, due=time.time() + HOOKS_PAUSE
+        )
 
     def _run(self) -> Outcome:
         yes = self._order.yes
@@ -161,10 +175,14 @@ class _Job:
         )
 
     def _state(self) -> RunState | None:
-        job = self._loaded.job
         with suppress(BatchrunError):
-            return Store(job.root, job.name, sandbox=self._order.sandbox).load()
+            return self._store.load()
         return None
+
+    @property
+    def _store(self) -> Store:
+        job = self._loaded.job
+        return Store(job.root, job.name, sandbox=self._order.sandbox)
 
     def _under_way(self) -> bool:
         state = self._state()

@@ -128,7 +128,7 @@ class Workers:
             yield self._over(worker)
 
     def _over(self, worker: Worker) -> Told:
-        worker.process.join(0.5 if self._leaving else END_LIMIT)
+        worker.process.join(0.2 if self._leaving else END_LIMIT)
         if worker.process.exitcode is None:
             _end_server()
             worker.process.join()

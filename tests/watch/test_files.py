@@ -226,6 +226,23 @@ def test_hooks_hear_once_of_a_broken_spec_that_stays(bench: Bench) -> None:
     assert bench.path("told").read_text().split() == ["failed"]
 
 
+def test_a_spec_stays_until_its_hooks_are_reached(bench: Bench) -> None:
+    tick = ("tick", ".", "--settle", "0")
+    bench.env |= hooks(bench)
+    bench.path("told").mkdir()  # so that nothing can be written there
+    bench.job("labels.yaml")
+    bench.run("run", "labels.yaml", code=0)
+    told = bench.run(*tick, code=75).stderr
+    assert "labels: warning: the hook sh: exit code " in told
+    assert "the next run calls it again" in told
+    assert bench.run(*tick, code=75).stderr == ""  # not at once
+    bench.path("told").rmdir()
+    os.utime(bench.run_folder("labels") / "state.json")
+    bench.run(*tick, code=0)
+    assert bench.path("told").read_text().split() == ["done"]
+    assert bench.path("done/labels.yaml").exists()
+
+
 def hooks(bench: Bench) -> dict[str, str]:
     """The environment in which what hooks are told of ends in the file `told`."""
     config = bench.folder.parent / "batchrun.toml"
