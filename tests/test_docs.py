@@ -56,7 +56,8 @@ def test_the_snippet_runs() -> None:
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "0\n", "")
 
 
-def test_what_the_reliability_page_links_to_is_there() -> None:
-    links = re.findall(r"\]\(([^)#]+)\)", (DOCS / "reliability.md").read_text("utf-8"))
+@pytest.mark.parametrize("page", ["reliability.md", "performance.md"])
+def test_what_a_page_links_to_is_there(page: str) -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", (DOCS / page).read_text("utf-8"))
     assert links
     assert [link for link in links if not (DOCS / link).is_file()] == []
