@@ -116,8 +116,8 @@ def run(args: Sequence[str] | None = None) -> int:
         return 128 + error.signal if isinstance(error, Interrupted) else error.exit_code
     except OSError as error:  # stdout on a full disk, a folder that went away: the world, not a bug
         _drop(sys.stdout)
-        what = f" {error.filename}" if error.filename else ""
-        _tell(f"error: cannot read or write{what}: {error.strerror or error}")
+        what = f"read or write {error.filename}" if error.filename else "write the answer to stdout"
+        _tell(f"error: cannot {what}: {error.strerror or error}")
         return ExitCode.IO
     except Exception as error:
         from batchrun.crash import write_crash

@@ -171,11 +171,11 @@ def _said(passed: Passed) -> str:
 
 
 def _broken(folder: Path, now: float) -> Iterator[BrokenSpec]:
-    """The specs with an error file beside them, the newest first."""
+    """The specs with an error file beside them, the newest first. One that was taken back leaves its file."""
     found = []
     for place in (folder, folder / "failed"):
         for name in _names(place):
-            if name.endswith(ERROR):
+            if name.endswith(ERROR) and (place / name.removesuffix(ERROR)).exists():
                 with suppress(OSError, BatchrunError), open_regular(place / name) as stream:
                     age = max(now - os.fstat(stream.fileno()).st_mtime, 0.0)
                     text = stream.read(_FIRST).decode("utf-8", "replace")

@@ -6,7 +6,7 @@ Nothing here prints or exits.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -26,11 +26,13 @@ from batchrun.errors import (
     Problem,
 )
 from batchrun.events import Event
+from batchrun.files import shown
 from batchrun.finished import finished
 from batchrun.guards import Consent, allow_first_spend, check_identity, guard_output
 from batchrun.model import Job
 from batchrun.outcome import Outcome, standing
 from batchrun.state import Expansion, RunState
+from batchrun.status import command_for
 from batchrun.store import Store
 from batchrun.target import Target, connection
 from batchrun.units import format_duration
@@ -212,7 +214,7 @@ def at_work(
 
     job, observer = target.job(loaded.job), observer or Silent()
     store = Store(job.root, job.name, sandbox=target.sandbox)
-    with store.locked(), connection(job, target) as connect:
+    with _held(job, store, target), connection(job, target) as connect:
         for problem in loaded.warnings:
             with harmless():
                 observer.warning(problem)
@@ -230,3 +232,16 @@ def at_work(
         teller = Teller(engine, observer, target.settings, target.surroundings, target.sandbox)
         with teller.telling(expecting):
             yield engine
+
+
+@contextmanager
+def _held(job: Job, store: Store, target: Target) -> Iterator[None]:
+    """The job's lock; who does not get it is told how to see what goes on."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(store.locked())
+        except Locked as error:
+            command = command_for(shown(job.spec), sandbox=target.sandbox, roots=job.roots)
+            error.hint += f", or see how it stands: {command.format('status')}"
+            raise
+        yield

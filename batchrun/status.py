@@ -32,7 +32,7 @@ def status_report(
     verdict = verdicts.verdict(state, policy)
     return StatusReport(
         job=state.job,
-        state=_CANCELED.get(verdict, _WORDS[verdict]) if state.canceled else _WORDS[verdict],
+        state=_word(state, verdict),
         output=output,
         shards=tuple(_shard(s, now) for s in state.shards if s.reason not in _GONE),
         needs=needs(state, policy, command, now),
@@ -54,6 +54,12 @@ _WORDS = {
     Verdict.DONE: "done",
 }
 _CANCELED = {Verdict.RUNNING: "canceling", Verdict.NEW: "canceling", Verdict.DONE: "canceled"}
+
+
+def _word(state: RunState, verdict: Verdict) -> str:
+    too_late = state.collected is not None and state.collected.all_succeeded
+    words = _CANCELED if state.canceled and not too_late else {}
+    return words.get(verdict, _WORDS[verdict])
 
 
 def _next(state: RunState, verdict: Verdict, command: str) -> str:

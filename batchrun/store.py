@@ -239,7 +239,7 @@ class Store:
         except BlockingIOError:
             raise Locked(
                 f"another process is working on the job '{self.folder.name}'{_holder(stream)}",
-                hint="it goes on there; run it again later, or see how it stands: batchrun status",
+                hint="it goes on there; run it again later",
             ) from None
         except OSError as error:
             raise DiskError(f"cannot lock {stream.name}: {error.strerror}") from error

@@ -80,6 +80,8 @@ def test_broken_specs(tmp_path: Path) -> None:
     error = tmp_path / "failed/labels.yaml.error.txt"
     error.write_text("error: inpt: unknown key\n  --> labels.yaml:2:1\nhint: perhaps input\n")
     os.utime(error, (NOW, NOW))
+    assert look(tmp_path).broken == ()  # somebody took the spec back, to mend it
+    error.with_name("labels.yaml").touch()
     (broken,) = look(tmp_path).broken
     assert (broken.spec, broken.error) == (f"{tmp_path}/failed/labels.yaml", str(error))
     assert (broken.age, broken.text) == (60.0, "labels.yaml:2:1: inpt: unknown key")
@@ -215,6 +217,7 @@ def test_json_is_as_its_schema_says(bench: Bench) -> None:
     bench.job("dear.yaml", limits={"max_cost_usd": 0.0000001}, output={"path": "out/dear.jsonl"})
     bench.run("run", "dear.yaml", code=4)
     bench.job("new.yaml")
+    bench.write("failed/bad.yaml", "no")
     bench.write("failed/bad.yaml.error.txt", "error: no\n")
     bench.serve(seconds=1000)
     bench.job("tickets.yaml", request={"max_tokens": 51}, output={"path": "out/tickets.jsonl"})

@@ -64,6 +64,7 @@ def test_commands_carry_the_roots() -> None:
             "batchrun retry labels.yaml",
         ),
         (state(active(Phase.FETCHED), canceled=True, collected=collected(good=False)), "canceled", ""),
+        (state(active(Phase.FETCHED), canceled=True, collected=collected()), "done", ""),
         (state(active(Phase.HELD)), "held", ""),
         (state(active(Phase.HELD), active(Phase.SUBMITTED, "0002")), "held", "batchrun run labels.yaml"),
         (state(active(Phase.REFUSED, reason=Reason.REJECTED)), "refused", ""),

@@ -63,7 +63,7 @@ def test_another_process_has_the_job(store: Store, holder: subprocess.Popen[str]
     assert (
         str(caught.value) == f"another process is working on the job 'job' (process {holder.pid} on {host})"
     )
-    assert caught.value.hint == "it goes on there; run it again later, or see how it stands: batchrun status"
+    assert caught.value.hint == "it goes on there; run it again later"
     assert caught.value.exit_code is ExitCode.NOT_FINISHED
 
 

@@ -91,7 +91,8 @@ def waiting_line(until: float, state: RunState, now: float) -> str:
     oldest = now - min(s.batch.created_at.timestamp() for s in running if s.batch)
     requests = _n(sum(s.requests for s in running), "request")
     batches = _n(len(running), "batch", "batches")
-    return f"waiting: {batches}, {requests}, for {format_duration(max(oldest, 0))}"
+    trouble = next((f"; the last look failed: {s.detail}" for s in running if s.detail), "")
+    return f"waiting: {batches}, {requests}, for {format_duration(max(oldest, 0))}{trouble}"
 
 
 def _found(batches: list[str]) -> str:
@@ -161,7 +162,7 @@ class LineProgress:
     def __init__(self, stream: TextIO | None, clock: Callable[[], float]) -> None:
         """`stream` None keeps quiet; `clock` is in seconds since the epoch."""
         self._stream, self._clock = stream, clock
-        self._spoke_at = clock()
+        self._spoke_at = 0.0
         self._polled_at: dict[str, float] = {}
         """When the last line about a shard's batch was written."""
 
@@ -178,7 +179,7 @@ class LineProgress:
 
     def waiting(self, until: float, state: RunState) -> None:
         if self._clock() - self._spoke_at >= HEARTBEAT:
-            self._say(waiting_line(until, state, self._clock()))
+            self._say(plain(waiting_line(until, state, self._clock()), LINE))
 
     def warning(self, problem: Problem) -> None:
         for line in problem_lines(problem, "warning"):

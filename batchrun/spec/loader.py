@@ -37,6 +37,7 @@ from batchrun.model import (
 )
 from batchrun.outputs.columns import check as check_columns
 from batchrun.params import DYNAMIC
+from batchrun.spec.absent import instead
 from batchrun.spec.complaints import Complaints, validator_for
 from batchrun.spec.faults import Steps
 from batchrun.spec.hooks import read_hooks
@@ -122,13 +123,12 @@ def _check_name(path: Path) -> None:
 
 def _contents(path: Path) -> tuple[bytes, FileFact]:
     if path.is_dir():
-        raise SpecError([Problem("this is a folder", str(path), f"name the spec: {path / 'batch.yaml'}")])
+        raise SpecError([Problem("this is a folder", str(path), instead(path))])
     try:
         with open_regular(path.resolve()) as stream:
             return read_whole(stream, path, MAX_BYTES)
     except MissingInput:
-        hint = "`batchrun init` writes one to start from"
-        raise MissingInput(f"there is no spec {path}", hint=hint) from None
+        raise MissingInput(f"there is no spec {path}", hint=instead(path.parent, path.name)) from None
     except DataError as error:
         raise SpecError([Problem(str(error), str(path), error.hint)]) from None
 

@@ -214,9 +214,14 @@ def test_no_spec(bench: Bench) -> None:
     assert bench.listing() == {}
 
 
-def test_a_folder_for_a_spec(bench: Bench) -> None:
+def test_a_spec_that_is_not_there_among_others(bench: Bench) -> None:
+    for name in ("labels.yaml", "triage.yml", *(f"t{n}.yaml" for n in range(6))):
+        bench.write(name, "")
+    assert "hint: did you mean labels.yaml?\n" in bench.run("run", "lables.yaml", code=66).stderr
+    assert "hint: did you mean triage.yml?\n" in bench.run("plan", "triage", code=66).stderr
     ran = bench.run("run", ".", code=65)
-    assert ran.stderr == "error: this is a folder\n  --> .\nhint: name the spec: batch.yaml\n"
+    names = "labels.yaml, t0.yaml, t1.yaml, t2.yaml, t3.yaml, and 3 more"
+    assert ran.stderr == f"error: this is a folder\n  --> .\nhint: name the spec: {names}\n"
 
 
 def test_missing_data(bench: Bench) -> None:
@@ -474,7 +479,7 @@ def test_another_process_has_it(bench: Bench) -> None:
     ran = bench.run("run", code=75)
     assert re.fullmatch(
         rf"error: another process is working on the job 'batch' \(process {running.pid} on \S+\)\n"
-        "hint: it goes on there; run it again later, or see how it stands: batchrun status\n",
+        "hint: it goes on there; run it again later, or see how it stands: batchrun status batch.yaml\n",
         ran.stderr,
     )
     calm = bench.run("run", "--quiet", "--no-wait", code=75)
@@ -567,7 +572,7 @@ def test_a_full_stdout(bench: Bench) -> None:
             text=True,
         )
     assert ran.returncode == 74
-    assert ran.stderr.endswith("error: cannot read or write: No space left on device\n")
+    assert ran.stderr.endswith("error: cannot write the answer to stdout: No space left on device\n")
 
 
 @pytest.mark.parametrize("closing", ["2>&-", "2>/dev/full"])

@@ -160,16 +160,24 @@ def test_what_is_waited_for() -> None:
     assert waiting_line(now + 60, PLANNED, now) == "waiting 1m before looking again"
 
 
-def test_a_heartbeat_after_a_silence() -> None:
+def test_a_heartbeat_at_first_and_after_a_silence() -> None:
     now = [NOW.timestamp()]
     stream = io.StringIO()
     progress = LineProgress(stream, lambda: now[0])
     progress.waiting(now[0] + 60, RUNNING)
-    assert stream.getvalue() == ""
+    progress.waiting(now[0] + 60, RUNNING)
+    first = "waiting: 1 batch, 1,200 requests, for 0s\n"
+    assert stream.getvalue() == first
     now[0] += HEARTBEAT
     progress.waiting(now[0] + 60, RUNNING)
     progress.waiting(now[0] + 60, RUNNING)
-    assert stream.getvalue() == "waiting: 1 batch, 1,200 requests, for 1m\n"
+    assert stream.getvalue() == first + "waiting: 1 batch, 1,200 requests, for 1m\n"
+
+
+def test_what_is_waited_for_in_trouble() -> None:
+    unseen = events.Unseen("0001", 0.0, 0.0, "connection refused")
+    line = waiting_line(NOW.timestamp() + 60, apply(RUNNING, unseen), NOW.timestamp())
+    assert line == "waiting: 1 batch, 1,200 requests, for 0s; the last look failed: connection refused"
 
 
 def polled(done: int) -> events.Polled:
