@@ -110,6 +110,10 @@ class SpecError(_Several):
     exit_code = ExitCode.DATA
 
 
+class MissingTexts(SpecError):
+    """Nothing is wrong with the spec, but that texts it names are not there."""
+
+
 class DataError(BatchrunError):
     exit_code = ExitCode.DATA
 

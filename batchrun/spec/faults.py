@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
-from batchrun.errors import Problem, SpecError
+from batchrun.errors import MissingTexts, Problem, SpecError
 from batchrun.model import Place
 from batchrun.params import dotted
 
@@ -29,6 +29,8 @@ class Fault:
     message: str
     hint: str = ""
     field: str = ""
+    awaited: bool = False
+    """A file is not there: it may still come."""
 
 
 @dataclass(slots=True)
@@ -49,6 +51,11 @@ class Faults:
         """`text` says what is wrong with the value at `steps`: 'must be …'."""
         text = text if steps else f"the spec {text}"
         self._add(steps, Fault(self.mark_of(steps), text, hint, dotted(steps)), warning)
+
+    def no_file(self, steps: Steps, message: str, hint: str) -> None:
+        """The value at `steps` names a file that is not there."""
+        fault = Fault(self.mark_of(steps), message, hint, dotted(steps), awaited=True)
+        self._add(steps, fault, warning=False)
 
     def at_key(self, steps: Steps, message: str, hint: str = "") -> None:
         """`message` says what is wrong with the key that ends `steps`, and names it."""
@@ -97,7 +104,8 @@ class Faults:
     def raise_errors(self) -> None:
         """Raises SpecError with every error, in file order, when there is one."""
         if self.errors:
-            raise SpecError(self.problems(self.errors))
+            kind = MissingTexts if all(fault.awaited for fault in self.errors) else SpecError
+            raise kind(self.problems(self.errors))
 
     def problems(self, faults: set[Fault]) -> tuple[Problem, ...]:
         """In file order. What stands behind several aliases is told once."""

@@ -114,7 +114,7 @@ class RequestTree:
             text = self._read(name)
         except MissingInput:
             hint = f"paths are seen from the spec's folder, {self.root}"
-            self.document.faults.at_value(steps, f"there is no file '{name}'", hint)
+            self.document.faults.no_file(steps, f"there is no file '{name}'", hint)
         except BatchrunError as error:
             self.document.faults.at_value(steps, str(error), error.hint)
         else:

@@ -17,6 +17,7 @@ from batchrun.errors import (
     ExitCode,
     Locked,
     MissingInput,
+    MissingTexts,
     NameTaken,
     NeedsPerson,
     NotFinished,
@@ -70,7 +71,8 @@ _STANDINGS = {
 def _summary(outcome: Outcome, order: Order) -> str:
     collected = outcome.state.collected
     if outcome.verdict is not Verdict.DONE or collected is None:
-        requests = sum(s.requests for s in outcome.state.shards if s in phases.live(outcome.state.shards))
+        of = phases.pending if outcome.verdict is Verdict.OVER_BUDGET else phases.live
+        requests = sum(shard.requests for shard in of(outcome.state.shards))
         return f"{outcome.verdict.replace('_', ' ')}, {requests:,} requests"
     summary = collected.summary
     words = f"{summary.succeeded:,} of {summary.records:,} rows succeeded, {format_usd(summary.cost_usd)}"
@@ -98,7 +100,7 @@ def failed(order: Order, error: BatchrunError, job: str = "") -> Passed:
 
 def _standing_of(error: BatchrunError, order: Order) -> Standing:
     match error:
-        case MissingInput():
+        case MissingInput() | MissingTexts():
             return Standing.WAITING if order.patience else Standing.BROKEN
         case NeedsPerson() | BillingStopped():
             return Standing.NEEDS_PERSON

@@ -221,11 +221,15 @@ class _Job:
 def _unreadable(order: Order, error: BatchrunError, target: Target, eye: Eye, shield: Shield) -> Passed:
     """For a spec that is wrong. It stays where it is until all that was paid for before is fetched."""
     passed = ends.failed(order, error)
-    if passed.standing is Standing.BROKEN and (job := orphan(order.spec, sandbox=order.sandbox)):
+    waits = passed.standing is Standing.WAITING
+    if (waits or passed.standing is Standing.BROKEN) and (job := orphan(order.spec, sandbox=order.sandbox)):
         passed = _rescued(order, error, job, target, eye, shield)
-    elif passed.lines != order.known:
+        waits = waits and passed.standing is Standing.BROKEN  # nothing else is left to do
+    elif not waits and passed.lines != order.known:
         for warning in tell_of_spec(order.spec, order.job, error, target, now=time.time()):
             eye.warning(warning)
+    if waits:  # for texts: looked for now and then, as nothing tells when they come
+        passed = replace(passed, standing=Standing.WAITING, due=time.time())
     return replace(passed, state=_mark_of_state(passed.job, order))
 
 
