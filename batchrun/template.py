@@ -210,8 +210,13 @@ class _Logic:
 def _own(values: Values) -> tuple[Values, int]:
     """The values, and how large they are. Lists and objects are copies: a template can take from those (`pop`),
     but not from the row."""
-    size = sum(len(value) for value in values.values() if isinstance(value, str))
-    if not any(isinstance(v, (list, dict)) for v in values.values()):
+    size, nested = 0, False
+    for value in values.values():
+        if isinstance(value, str):
+            size += len(value)
+        elif isinstance(value, (list, dict)):
+            nested = True
+    if not nested:
         return values, size
     copy = orjson.dumps(values)
     return {name: _shrinking(value) for name, value in orjson.loads(copy).items()}, len(copy)

@@ -405,9 +405,10 @@ def slice_of(cells: Sequence[Sequence[str]], columns: Sequence[str] = ("text", "
     return Slice(1, ids, columns, cells, "rows.csv", 2)
 
 
-@given(cells=CELLS)
-def test_a_slice_asks_what_its_rows_ask(cells: list[tuple[str, str]]) -> None:
-    expander = Expander(a_job({"system": "100 % {{ text }}\n{{more}}{{ text }}"}), no_files)
+@given(cells=CELLS, logic=st.booleans())
+def test_a_slice_asks_what_its_rows_ask(cells: list[tuple[str, str]], logic: bool) -> None:
+    more = "{% if text %}{{ text | upper }} %s{% endif %}{{ more }}" if logic else "{{more}}{{ text }}"
+    expander = Expander(a_job({"system": "100 % {{ text }}\n" + more}), no_files)
     rows = slice_of(cells)
     try:
         one_by_one = [request for row in rows.rows() for request in expander.row(row)]
@@ -423,7 +424,7 @@ def test_a_slice_asks_what_its_rows_ask(cells: list[tuple[str, str]]) -> None:
 @pytest.mark.parametrize(
     ("request_", "changes"),
     [
-        ({"system": "{% if text %}{{ text }}{% endif %}"}, {}),
+        ({"system": "{% if text %}{{ nowhere }}{% endif %}"}, {}),
         ({"system": column("text")}, {}),
         ({"system": "{{ nowhere }}"}, {}),
         ({"model": "claude-{{ text }}"}, {}),

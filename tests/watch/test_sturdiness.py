@@ -198,17 +198,12 @@ def test_a_prompt_that_never_comes(bench: Bench) -> None:
     assert "there is no file 'prompt.md'" in bench.path("failed/labels.yaml.error.txt").read_text()
 
 
-def test_the_answers_of_a_job_that_now_waits_for_a_prompt_are_fetched(bench: Bench) -> None:
-    now = [time.time()]
-    bench.serve(seconds=1000, clock=lambda: now[0])
+def test_a_job_under_way_that_now_waits_for_a_prompt_stays(bench: Bench) -> None:
+    bench.serve(seconds=1000)
     bench.job("labels.yaml")
     bench.run("tick", ".", "--settle", "50ms", code=75)
     bench.job("labels.yaml", request={"system": {"$file": "prompt.md"}})
-    bench.run("tick", ".", "--settle", "50ms", code=75)
-    now[0] += 1000
-    fetched = bench.path(".batchrun/labels/results/0001.jsonl")
-    while not fetched.exists():
-        bench.run("tick", ".", "--settle", "50ms", code=75)
+    bench.run("tick", ".", "--settle", "50ms", "--data-wait", "0", code=65)
     assert bench.path("labels.yaml").exists()
     assert len(bench.ledger()) == 1
 
