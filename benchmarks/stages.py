@@ -35,10 +35,12 @@ def stage() -> Iterator[None]:
 def expand() -> None:
     """Rows to shards, with keys, digests, estimate and the rows file, durable."""
     from batchrun.prepare import prepare
+    from batchrun.prices import price_of
     from batchrun.spec import load
     from batchrun.store import Store
 
     job = load(Path("job.yaml")).job
+    price_of(data.MODEL)  # imports the price list
     shutil.rmtree(".batchrun", ignore_errors=True)
     store = Store(job.root, job.name)
     with store.locked(), stage():

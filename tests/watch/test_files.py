@@ -117,9 +117,10 @@ def test_the_ways_in_which_editors_save(bench: Bench) -> None:
             os.utime(path)
             slow.write(spec(5)[40:])
         watch.until(out[5].exists)
+        # On a busy machine the half may have held still for long enough to be told of.
+        watch.until(lambda: not bench.path("labels.yaml.error.txt").exists())
     # One more sample a row each time; what was asked before is not asked again.
     assert [batch["requests"] for batch in bench.ledger()] == [3] * 5
-    assert not bench.path("labels.yaml.error.txt").exists()
 
 
 def test_a_spec_that_is_edited_while_it_runs_stays(bench: Bench) -> None:
