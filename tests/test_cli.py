@@ -120,6 +120,12 @@ def test_help_lists_every_command(bench: Bench) -> None:
         assert words.split(";")[0] in " ".join(shown.split())
 
 
+def test_help_as_a_word(bench: Bench) -> None:
+    assert bench.run("help").stdout == bench.run("--help").stdout
+    assert bench.run("help", "run").stdout == bench.run("run", "--help").stdout
+    assert "No such command 'nope'" in bench.run("help", "nope", code=2).stderr
+
+
 def test_an_unknown_command(bench: Bench) -> None:
     ran = bench.run("rum", code=2)
     assert ran.stderr.endswith("Error: No such command 'rum'. Did you mean 'run'?\n")
