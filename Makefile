@@ -21,7 +21,7 @@ test: $(VENV)/.installed-dev ## the whole test suite
 bench: $(VENV)/.installed-dev ## every stage beside its floor and beside plain scripts; some minutes
 	$(BIN)/python -m benchmarks --million
 
-crash: $(VENV)/.installed-dev ## the three promises under every fault; about half an hour
+crash: $(VENV)/.installed-dev ## the three promises under every fault; an hour or more
 	$(BIN)/python -m pytest -n 2 -rs -m 'campaign or trials' --trials $(TRIALS)
 
 load: $(VENV)/.installed-dev ## thousands of specs dropped at once: seconds, memory, open files; some minutes

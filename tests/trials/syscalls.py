@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import batchrun
+
 WRITES = (
     *("openat", "write", "pwrite64", "writev", "fsync", "fdatasync", "ftruncate", "flock"),
     *("rename", "renameat", "renameat2", "mkdir", "mkdirat", "unlink", "unlinkat", "rmdir"),
@@ -20,6 +22,7 @@ NETWORK = ("socket", "connect", "sendto", "sendmsg", "recvfrom", "recvmsg", "shu
 
 _CALL = re.compile(r"(?P<name>\w+)\((?P<args>.*)\) += (?P<result>.*)")
 _OPENS_TO_WRITE = re.compile(r"O_(WRONLY|RDWR|CREAT)|O_RDONLY(?!.*O_PATH).*O_DIRECTORY")
+_PACKAGE = str(Path(batchrun.__file__).parent)
 
 
 @cache
@@ -67,8 +70,11 @@ def _calls(log: Path, reads: bool) -> Iterator[Syscall]:
         if match := _CALL.match(line):
             name = match["name"]
             numbers[name] += 1
-            if reads or name != "openat" or _OPENS_TO_WRITE.search(match["args"]):
-                yield Syscall(name, numbers[name], match["args"])
+            args = match["args"]
+            if _PACKAGE in args:  # an import lists the folder of a package: no disk of the job's
+                continue
+            if reads or name != "openat" or _OPENS_TO_WRITE.search(args):
+                yield Syscall(name, numbers[name], args)
 
 
 def striking(call: Syscall, what: str, *, forever: bool = False) -> list[str]:
