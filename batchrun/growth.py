@@ -19,8 +19,11 @@ REPEATED = 100_000_000
 
 _BEGIN = re.compile(r"\{[{%]")
 # From where code begins, as far as it can go: strings are read whole, as they may hold the closing braces.
-_CODE = re.compile(r"""(?:'(?:[^'\\]|\\.)*+'|"(?:[^"\\]|\\.)*+"|(?![-+]?[%}]\})[^'"])*+""", re.DOTALL)
-_STRING = re.compile(r"""'(?:[^'\\]|\\.)*+'|"(?:[^"\\]|\\.)*+\"""", re.DOTALL)
+# An atomic group and no possessive repeat: with a look-ahead in it, that reads too far in Python 3.11.2.
+_CODE = re.compile(
+    r"""(?>(?:'(?>(?:[^'\\]|\\.)*)'|"(?>(?:[^"\\]|\\.)*)"|(?![-+]?[%}]\})[^'"])*)""", re.DOTALL
+)
+_STRING = re.compile(r"""'(?>(?:[^'\\]|\\.)*)'|"(?>(?:[^"\\]|\\.)*)\"""", re.DOTALL)
 _NAME = re.compile(r"(?<![\w.|])[A-Za-z_]\w*")
 _AROUND = re.compile(r"\s*([|.])\s*")
 _WORDS = frozenset(
