@@ -16,7 +16,7 @@ demo: $(VENV)/.installed ## run a real job against the embedded API, without a k
 	@sh tests/demo.sh $(BIN)/batchrun
 
 test: $(VENV)/.installed-dev ## the whole test suite
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 3
 
 bench: $(VENV)/.installed-dev ## every stage beside its floor and beside plain scripts; some minutes
 	$(BIN)/python -m benchmarks --million
