@@ -11,9 +11,10 @@ from batchrun.errors import ExitCode
 from batchrun.lifecycle import FETCH_TRIES, apply, listing_gap, next_action, next_due, proven_lost, wake
 from batchrun.model import Timing
 from batchrun.money import at_stake, over_budget, planned, spent
-from batchrun.phases import DAY, RETENTION, live, overdue, pending, settled, under_way, worth_retrying
+from batchrun.phases import RETENTION, live, overdue, pending, settled, under_way, worth_retrying
 from batchrun.policy import Policy
 from batchrun.state import Phase, Reason, RunState, Shard, dumps, loads
+from batchrun.units import DAY
 from batchrun.verdicts import Verdict, exit_code, verdict
 from tests.states import (
     EMPTY,

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from batchrun.model import RequestCounts
-from batchrun.phases import DAY, RETENTION
+from batchrun.phases import RETENTION
 from batchrun.report import Need, StatusReport
 from batchrun.state import Phase, Reason, RunState
 from batchrun.status import command_for, status_report
+from batchrun.units import DAY
 from tests.states import EMPTY, NOW, POLICY, active, collected, moment, sent, state, tally
 
 COMMAND = command_for("labels.yaml", sandbox=False)

@@ -160,17 +160,25 @@ def test_an_error_without_end() -> None:
     assert len(str(error)) < 300
 
 
-def test_an_answer_that_drips() -> None:
-    """Each byte moves the clock, so the deadline is met although no silence is long."""
-    time = FakeTime()
+def blanks(status: bytes, time: FakeTime) -> Call:
+    """A head, and then a blank a second, for ever."""
 
     def drip(connection: socket.socket) -> None:
-        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        connection.sendall(b"HTTP/1.1 %b\r\n\r\n" % status)
         while True:
             time.now += 1
             connection.sendall(b" ")
 
-    with talking(Call(drip), time=time) as (server, transport), pytest.raises(ConnectionFailed) as caught:
+    return Call(drip)
+
+
+def test_an_answer_that_drips() -> None:
+    """Each byte moves the clock, so the deadline is met although no silence is long."""
+    time = FakeTime()
+    with (
+        talking(blanks(b"200 OK", time), time=time) as (server, transport),
+        pytest.raises(ConnectionFailed) as caught,
+    ):
         get(transport)
     assert str(caught.value) == f"{server.url} took longer than 5 s to answer"
 
@@ -178,14 +186,10 @@ def test_an_answer_that_drips() -> None:
 def test_an_error_that_drips() -> None:
     """The status alone is told then."""
     time = FakeTime()
-
-    def drip(connection: socket.socket) -> None:
-        connection.sendall(b"HTTP/1.1 500 Oops\r\n\r\n")
-        while True:
-            time.now += 1
-            connection.sendall(b" ")
-
-    with talking(Call(drip), time=time) as (_, transport), pytest.raises(ServerError) as caught:
+    with (
+        talking(blanks(b"500 Oops", time), time=time) as (_, transport),
+        pytest.raises(ServerError) as caught,
+    ):
         get(transport)
     assert str(caught.value) == "the server answered 500 without a body"
 

@@ -54,14 +54,16 @@ def interrupt(rig: Rig, attempt: Attempt, staged: Staged, effect: int, signals: 
     rig.again(attempt)
 
 
+def sampled(effects: int, kind: int, kinds: int) -> list[int]:
+    """Some of the effects, others for each kind."""
+    return [1 + (number * kinds + kind) * effects // (SAMPLED * kinds) for number in range(SAMPLED)]
+
+
 @pytest.mark.parametrize("signals", STRUCK, ids="-".join)
 def test_signals_at_some_moments(signals: tuple[str, ...], rig: Rig, tally: Tally) -> None:
     staged = rig.stage(SCENARIOS[0])
-    count = rig.effects(staged)
-    first = STRUCK.index(signals)  # each at moments of its own
     with tally(f"SIG{' and SIG'.join(signals)} before an effect, a sample") as campaign:
-        for number in range(SAMPLED):
-            effect = 1 + (number * len(STRUCK) + first) * count // (SAMPLED * len(STRUCK))
+        for effect in sampled(rig.effects(staged), STRUCK.index(signals), len(STRUCK)):
             with campaign.trial(f"effect {effect}"), rig.trial(staged) as attempt:
                 interrupt(rig, attempt, staged, effect, signals)
 
@@ -147,10 +149,8 @@ def named(deaf: tuple[int, ...]) -> str:
 @pytest.mark.parametrize("deaf", DEAF, ids=named)
 def test_nobody_reads_at_some_moments(deaf: tuple[int, ...], rig: Rig, tally: Tally) -> None:
     staged = rig.stage(SCENARIOS[0])
-    count = rig.effects(staged)
     with tally(f"nobody reads {named(deaf)} any more, a sample") as campaign:
-        for number in range(SAMPLED):
-            effect = 1 + (number * len(DEAF) + DEAF.index(deaf)) * count // (SAMPLED * len(DEAF))
+        for effect in sampled(rig.effects(staged), DEAF.index(deaf), len(DEAF)):
             with campaign.trial(f"effect {effect}"), rig.trial(staged) as attempt:
                 hang_up(rig, attempt, staged, effect, deaf)
 

@@ -6,7 +6,8 @@ import os
 import time
 from pathlib import Path
 
-from batchrun.watch.notes import DAY, Notes
+from batchrun.units import DAY
+from batchrun.watch.notes import Notes
 from batchrun.watch.orders import Note, Passed, Standing
 
 NOTE = Note((1, 2, 3), 0.0, Passed(Standing.RUNNING, 75, "labels"))
