@@ -125,11 +125,11 @@ def run(args: Sequence[str] | None = None) -> int:
         _tell(f"error: cannot {what}: {error.strerror or error}")
         return ExitCode.IO
     except Exception as error:
-        from batchrun.crash import write_crash
+        from batchrun.crash import bug
+        from batchrun.render.problems import problem_lines
 
-        _tell(f"error: a bug in batchrun: {type(error).__name__}")
-        told = f"{path} tells more; " if (path := write_crash(error)) else ""
-        _tell(f"hint: {told}running it again is safe")
+        for line in problem_lines(bug(error)):
+            _tell(line)
         return ExitCode.BUG
 
 

@@ -9,9 +9,16 @@ import tempfile
 import traceback
 
 from batchrun import __version__
+from batchrun.errors import Problem
 
 _SECRETS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
 _KEY = re.compile(r"sk-ant-[A-Za-z0-9_-]+|(?i:bearer) \S+")
+
+
+def bug(error: Exception) -> Problem:
+    """What to tell of an error that nobody foresaw, with a crash file where there is room for one."""
+    told = f"{path} tells more; " if (path := write_crash(error)) else ""
+    return Problem(f"a bug in batchrun: {type(error).__name__}", hint=f"{told}running it again is safe")
 
 
 def write_crash(error: BaseException) -> str | None:

@@ -132,8 +132,7 @@ class Engine:
         answers that are paid for must not wait for it."""
         self.state = lifecycle.wake(self.state)
         while True:
-            # As if it were canceled: a canceled job sends nothing, and fetches all the same.
-            action = next_action(replace(self.state, canceled=True), self.policy, self._clock())
+            action = next_action(lifecycle.sending_nothing(self.state), self.policy, self._clock())
             if not isinstance(action, actions.Fetch | actions.Poll | actions.Reconcile):
                 return
             self._perform_all(action)

@@ -46,9 +46,10 @@ from batchrun.events import (
 )
 from batchrun.model import Batch, Timing
 from batchrun.money import over_budget
-from batchrun.phases import DAY, RESENT, RETENTION, never_created, overdue, settled, worth_retrying
+from batchrun.phases import RESENT, RETENTION, never_created, overdue, settled, worth_retrying
 from batchrun.policy import Policy
 from batchrun.state import Intent, Phase, Reason, RunState, SentBatch, Shard
+from batchrun.units import DAY
 
 FETCH_TRIES = 12
 
@@ -151,6 +152,12 @@ def _finish(state: RunState, policy: Policy) -> Action | None:
         if again:
             return Retry(again)
     return Collect() if state.collected is None and state.expansion is not None else None
+
+
+def sending_nothing(state: RunState) -> RunState:
+    """The state as if it were canceled: a canceled job sends nothing, and fetches all the same. For when the input
+    is gone or wrong."""
+    return replace(state, canceled=True)
 
 
 # ---- what happened -----------------------------------------------------------------------------

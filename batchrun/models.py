@@ -80,10 +80,10 @@ def known_models() -> tuple[str, ...]:
 
 def nearest(model: str) -> str | None:
     """The known name that `model` most looks like, or None. Provider prefixes and dots are forgiven."""
+    import difflib  # only for who misspelt a name
+
     wanted = model.lower().rsplit("/", 1)[-1].replace(".", "-").replace("_", "-").replace(" ", "-")
     wanted = wanted if wanted.startswith("claude") else f"claude-{wanted}"
-    import difflib
-
     found = difflib.get_close_matches(wanted, known_models(), n=1, cutoff=0.75)
     return found[0] if found else None
 

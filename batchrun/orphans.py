@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -66,8 +65,8 @@ def rescue(
         with at_work(Loaded(job), target=target, observer=observer, shield=shield) as engine:
             engine.rescue()
             if phases.under_way(engine.state):
-                # As if it were canceled: nothing more is sent for it.
-                due = lifecycle.next_due(replace(engine.state, canceled=True), policy_of(engine.job), now)
+                waiting = lifecycle.sending_nothing(engine.state)
+                due = lifecycle.next_due(waiting, policy_of(engine.job), now)
             raise error
 
     try:

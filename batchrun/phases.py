@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from batchrun.policy import Policy
 from batchrun.state import ACTIVE, Phase, Reason, RunState, Shard
+from batchrun.units import DAY
 
-DAY = 86_400.0
 RETENTION = 29 * DAY
 """How long results can be fetched, from the batch's creation (batches-api §2.6)."""
 

@@ -31,7 +31,7 @@ def command(folder: Path, watched: bool, as_json: bool) -> None:
     from batchrun.configfiles import find_config, secret_of
     from batchrun.errors import ConfigError
     from batchrun.render import settings
-    from batchrun.render.problems import problem_lines
+    from batchrun.render.problems import error_lines
     from batchrun.render.settings import KeyIs
 
     folder = folder if folder.is_dir() else folder.absolute().parent
@@ -47,8 +47,8 @@ def command(folder: Path, watched: bool, as_json: bool) -> None:
             key_is = KeyIs.SET
         except ConfigError as error:
             key_is = KeyIs.UNUSABLE
-            for problem in error.problems:
-                common.tell("\n".join([*problem_lines(problem, "warning"), ""]))
+            for line in error_lines(error, "warning"):
+                common.tell(f"{line}\n")
     if as_json:
         shown = settings.values(found.config, key_is=key_is, files=found.files)
         from batchrun.render import jsonout

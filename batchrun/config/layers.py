@@ -194,9 +194,9 @@ def _dotted(steps: Steps) -> str:
 
 def _about_unknown(name: str, prefix: str) -> tuple[str, str]:
     """What is wrong with a key that is none, and what was probably meant."""
-    message, whole = f"unknown key '{name}'", prefix + name
-    import difflib
+    import difflib  # only for who misspelt a key
 
+    message, whole = f"unknown key '{name}'", prefix + name
     if name.lower() in ("api_key", "key", "token", "auth_token", "secret", "anthropic_api_key"):
         return f"'{name}': a secret has no place in this file", (
             "put it into a file of its own, chmod 600, and name that with key_file"

@@ -70,11 +70,8 @@ def record_of(
         record["sample"] = sample
     record |= _UNANSWERED
     if result is not None:
-        record["status"], record["batch_id"], record["custom_id"] = (
-            str(result.type),
-            batch_id,
-            result.custom_id,
-        )
+        record["status"] = str(result.type)
+        record["batch_id"], record["custom_id"] = batch_id, result.custom_id
         if result.error is not None:
             record["error"] = {"type": result.error.type, "message": result.error.message}
         if result.message is not None:

@@ -14,6 +14,6 @@ def problem_lines(problem: Problem, word: str = "error") -> list[str]:
     return lines + [plain(f"hint: {hint}", 1000) for hint in problem.hint.splitlines()]
 
 
-def error_lines(error: BatchrunError) -> list[str]:
+def error_lines(error: BatchrunError, word: str = "error") -> list[str]:
     """All that is wrong, one problem after the other."""
-    return [line for problem in error.problems for line in problem_lines(problem)]
+    return [line for problem in error.problems for line in problem_lines(problem, word)]

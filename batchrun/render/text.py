@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 from batchrun.render.lines import INDENT, LABEL, Paint, counted, joined, labelled, plural, span, wrapped
 from batchrun.report import INVENTED, Cause, PlanReport, ShardStatus, StatusReport, Summary
 from batchrun.safetext import plain
-from batchrun.units import format_duration, format_size, format_usd
+from batchrun.units import DAY, format_duration, format_size, format_usd
 
 SHOWN_CAUSES = 5
 SHOWN_FETCHED = 5
-WARN_KEPT = 5 * 86400.0
+WARN_KEPT = 5 * DAY
 """Warn when the API keeps unfetched results for no longer than this (design §4)."""
 
 # ---- summary -----------------------------------------------------------------------------------

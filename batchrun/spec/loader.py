@@ -50,7 +50,7 @@ _SCHEMAS = ("job", "config", "event", "state", "result", "folders")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _API_VERSION = "2023-06-01"
 _MAX_BATCH_BYTES = 240_000_000
-_LONGEST = 1000 * 86_400.0
+_LONGEST = 1000 * units.DAY
 """Seconds; a clock of the operating system takes no more than some centuries, and no batch waits for years."""
 
 _BETA_NOTES = {

@@ -9,11 +9,12 @@ from batchrun.errors import BatchrunError, ExitCode
 from batchrun.model import Signature
 from batchrun.render.problems import error_lines
 from batchrun.safetext import plain
+from batchrun.units import DAY
 from batchrun.watch import due, moves
 from batchrun.watch.folder import Entry, Folder
 from batchrun.watch.orders import Note, Passed, Standing
 
-REMIND = 86_400.0
+REMIND = DAY
 """Seconds after which what needs a person is told once more."""
 
 _QUIET = (Standing.LOCKED, Standing.STOPPED, Standing.GONE)

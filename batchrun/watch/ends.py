@@ -21,7 +21,6 @@ from batchrun.errors import (
     NameTaken,
     NeedsPerson,
     NotFinished,
-    Problem,
     SpecError,
     UsageError,
 )
@@ -142,9 +141,8 @@ def duplicate(job: Job, other: str) -> Passed:
 
 
 def bug(order: Order, error: Exception) -> Passed:
-    from batchrun.crash import write_crash
+    from batchrun import crash
 
-    told = f"{path} tells more; " if (path := write_crash(error)) else ""
-    problem = Problem(f"a bug in batchrun: {type(error).__name__}", hint=f"{told}running it again is safe")
+    problem = crash.bug(error)
     lines = tuple(problem_lines(problem))
     return Passed(Standing.CRASHED, ExitCode.BUG, order.job, lines=lines, summary=problem.message)

@@ -25,13 +25,12 @@ from batchrun.files import disk_error, make_private_dir, open_private, write_vol
 from batchrun.jail import open_regular
 from batchrun.specnames import JOB_NAME
 from batchrun.store import refuse_foreign_folders, runs_folder
+from batchrun.units import DAY
 from batchrun.watch.orders import Note
 
 FOLDER = "@watch"
 PATIENCE = 10.0
 """Seconds to wait while another watcher puts a spec away, which takes it a moment: it may have been stopped."""
-
-DAY = 86_400.0
 
 
 class Notes:

@@ -29,7 +29,7 @@ from batchrun.hooks import record
 from batchrun.inputs.rows import resolve
 from batchrun.interrupts import Interrupts
 from batchrun.jobs import Shield, advance
-from batchrun.lifecycle import next_due
+from batchrun.lifecycle import next_due, sending_nothing
 from batchrun.model import Job
 from batchrun.orphans import gone, orphan, rescue
 from batchrun.outcome import Outcome
@@ -193,12 +193,13 @@ class _Job:
         state = self._state()
         if state is None or passed.standing not in (Standing.BROKEN, Standing.WAITING, Standing.TROUBLE):
             return passed
-        due = next_due(state, policy_of(self._loaded.job), time.time())
-        if phases.under_way(state):  # as if it were canceled: nothing more is sent meanwhile
-            due = next_due(replace(state, canceled=True), policy_of(self._loaded.job), time.time())
-        if passed.standing is not Standing.BROKEN or not phases.under_way(state):
-            return replace(passed, due=due)
-        return replace(passed, standing=Standing.RUNNING, due=due)
+        standing: Standing = passed.standing
+        if phases.under_way(state):
+            state = sending_nothing(state)
+            standing = Standing.RUNNING if standing is Standing.BROKEN else standing
+        return replace(
+            passed, standing=standing, due=next_due(state, policy_of(self._loaded.job), time.time())
+        )
 
     def _data(self) -> tuple[tuple[Seen, ...], tuple[Seen, ...]]:
         """The job's data, and of that, what may still be being written: it changed just now, by the clock of
