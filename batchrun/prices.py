@@ -24,6 +24,7 @@ US_FACTOR = 1.1
 SEARCH_USD = 10 / 1000
 TICKS = 10**10
 """To the USD. Costs are whole ticks until they are shown: the same rows give the same sum in any order."""
+_TICKS_OF_MICRO = TICKS // 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,8 @@ def cost_ticks(price: Price, tokens: Tokens, *, us_only: bool = False, searches:
             + cached * rates.cache_read
         )
     geo = price.us_factor if us_only else 1.0
-    return round(micro * DISCOUNT * geo * (TICKS // 1_000_000)) + round(searches * SEARCH_USD * TICKS)
+    ticks = round(micro * DISCOUNT * geo * _TICKS_OF_MICRO)
+    return ticks + round(searches * SEARCH_USD * TICKS) if searches else ticks
 
 
 def message_ticks(price: Price, message: Mapping[str, Json], tokens: Tokens) -> int:

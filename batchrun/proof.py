@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from operator import add
 from pathlib import Path
 
 from batchrun.errors import IncompleteResults
 from batchrun.files import disk_error, lines
 from batchrun.model import Json, RequestCounts, Result, ResultType, Usage
-from batchrun.prices import TICKS, Price, PriceLookup, cost_ticks, message_ticks, only_tokens_cost
-from batchrun.results import Tally, Tokens, parse, searches_of, tokens_of
+from batchrun.prices import TICKS, Price, PriceLookup, cost_ticks, message_ticks
+from batchrun.results import Tally, Tokens, Usual, loads, result_of, searches_of, tokens_of, usual
 from batchrun.safetext import plain
 
 
@@ -30,7 +31,12 @@ def prove(part: Path, ids: Iterable[str], counts: RequestCounts, price_of: Price
     try:
         for number, line in enumerate(lines(part), start=1):
             try:
-                result = parse(line)
+                value = loads(line)
+                if (parts := usual(value)) is not None:
+                    check.see(parts[0])
+                    sums.add_usual(parts)
+                    continue
+                result = result_of(value)
             except ValueError as error:
                 if line.strip():
                     check.fault(_NO_RESULT, f"line {number}: {error}")
@@ -74,12 +80,13 @@ class _IdCheck:
         self._examples: dict[_Words, str] = {}
 
     def see(self, custom_id: str) -> None:
-        if custom_id in self._missing:
+        try:
             self._missing.remove(custom_id)
-        elif custom_id in self._expected:
-            self.fault(_TWICE, custom_id)
-        else:
-            self.fault(_FOREIGN, plain(custom_id, 70))
+        except KeyError:
+            if custom_id in self._expected:
+                self.fault(_TWICE, custom_id)
+            else:
+                self.fault(_FOREIGN, plain(custom_id, 70))
 
     def fault(self, what: _Words, example: str) -> None:
         self._faults[what] += 1
@@ -99,8 +106,8 @@ class _IdCheck:
 
 
 class _Sums:
-    """Adds results up. Where a model has one price for every prompt, its tokens are summed as they are and
-    priced once: pricing each message by itself would take a third of the proof."""
+    """Adds results up. Where a model has one price for every prompt, the tokens of its usual results are summed
+    as they are and priced once: pricing each message by itself would take a third of the proof."""
 
     def __init__(self, price_of: PriceLookup) -> None:
         self._price_of = price_of
@@ -111,28 +118,29 @@ class _Sums:
         self._others = [0] * 5
         self._ticks = self._unpriced = self._searches = 0
 
+    def add_usual(self, parts: Usual) -> None:
+        custom_id, message, model, stop, fresh, out, cached = parts
+        flat = self._flat.get(model)
+        if flat is None:
+            self.add(Result(custom_id, ResultType.SUCCEEDED, message))
+            return
+        sums = flat[1]
+        sums[0] += 1
+        sums[1] += fresh
+        sums[2] += out
+        sums[3] += cached
+        self._stops[stop] += 1
+
     def add(self, result: Result) -> None:
         _, kind, message, error = result
         self._types[kind] += 1
         if error is not None:
             self._errors[error.type] += 1
-        if message is None:
-            return
-        self._stops[str(message.get("stop_reason"))] += 1
-        flat = self._flat.get(message.get("model"))
-        tokens = tokens_of(message)
-        if flat is not None and only_tokens_cost(message):
-            _, sums = flat
-        else:
-            sums = self._others
+        if message is not None:
+            self._stops[str(message.get("stop_reason"))] += 1
+            tokens = tokens_of(message)
+            self._others = list(map(add, self._others, tokens))
             self._price(message, tokens)
-        fresh, out, written_5m, written_1h, cached = tokens
-        sums[0] += fresh
-        sums[1] += out
-        if written_5m or written_1h or cached:
-            sums[2] += written_5m
-            sums[3] += written_1h
-            sums[4] += cached
 
     def _price(self, message: Mapping[str, Json], tokens: Tokens) -> None:
         """Count what one message cost."""
@@ -144,15 +152,16 @@ class _Sums:
             return
         self._ticks += message_ticks(price, message, tokens)
         if len(price.rates) == 1:
-            self._flat.setdefault(model, (price, [0] * 5))
+            self._flat.setdefault(model, (price, [0] * 4))
 
     def tally(self) -> Tally:
-        ticks, usage = self._ticks, Usage(*self._others)
-        for price, (fresh, out, written_5m, written_1h, cached) in self._flat.values():
-            tokens = fresh, out, written_5m, written_1h, cached
+        types, ticks, usage = self._types.copy(), self._ticks, Usage(*self._others)
+        for price, (succeeded, fresh, out, cached) in self._flat.values():
+            tokens = fresh, out, 0, 0, cached
             ticks, usage = ticks + cost_ticks(price, tokens), usage + Usage(*tokens)
+            types[ResultType.SUCCEEDED] += succeeded
         return Tally(
-            counts=RequestCounts(**self._types),
+            counts=RequestCounts(**types),
             errors=dict(sorted(self._errors.items())),
             stop_reasons=dict(sorted(self._stops.items())),
             usage=usage,

@@ -18,7 +18,11 @@ _TYPES = {kind.value: kind for kind in ResultType}
 
 def parse(line: bytes) -> Result:
     """One result line, without its LF. Raises ValueError, naming what is wrong but not the data."""
-    value = loads(line)
+    return result_of(loads(line))
+
+
+def result_of(value: Json) -> Result:
+    """The same from the JSON of the line. A message is mended where what is counted or looked up is no word."""
     if not isinstance(value, dict):
         raise ValueError("the line is not an object")
     custom_id, result = value.get("custom_id"), value.get("result")
@@ -126,6 +130,9 @@ def tokens_of(message: Mapping[str, Json]) -> Tokens:
 
 _NOTHING_WRITTEN = {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0}
 
+_MOST = 1 << 40
+"""Tokens of a message. Past it is a mistake, and the sum of several would not fit in 64 bits."""
+
 
 def searches_of(message: Mapping[str, Json]) -> int:
     """Web searches the server ran for this message; each has a fee of its own (batches-api §4)."""
@@ -135,8 +142,50 @@ def searches_of(message: Mapping[str, Json]) -> int:
 
 
 def _count(value: Json) -> int:
-    # Past 2^40 it is a mistake, and the sum of several would not fit in 64 bits.
-    return value if type(value) is int and 0 < value < 1 << 40 else 0
+    return value if type(value) is int and 0 < value < _MOST else 0
+
+
+# ---- the usual result --------------------------------------------------------------------------
+
+
+Usual: TypeAlias = tuple[str, Mapping[str, Json], str, str, int, int, int]
+"""custom_id, message, model, stop_reason; tokens of input, of output, and read from the cache."""
+
+
+def usual(value: Any) -> Usual | None:
+    """The parts of a result as nearly all of them are, None for any other: it succeeded, wrote nothing to the
+    cache, and cost what its tokens cost at the usual rates.
+
+    `value` is the JSON of a result line. One look at a result instead of the five that the general way takes
+    (`result_of`, `tokens_of`, `prices.only_tokens_cost` and others, whose every rule it keeps): proof and
+    collection spent half of their time on those.
+    """
+    try:
+        custom_id, result = value["custom_id"], value["result"]
+        if result["type"] != "succeeded":
+            return None
+        message = result["message"]
+        usage, model, stop = message["usage"], message["model"], message["stop_reason"]
+        fresh, out = usage["input_tokens"], usage["output_tokens"]
+        more = usage.get
+        cached, split = more("cache_read_input_tokens") or 0, more("cache_creation")
+    except (LookupError, TypeError, AttributeError):
+        return None
+    if (
+        type(custom_id) is type(model) is type(stop) is str
+        and custom_id
+        and stop != "refusal"
+        and type(fresh) is type(out) is type(cached) is int
+        and 0 <= fresh < _MOST
+        and 0 <= out < _MOST
+        and 0 <= cached < _MOST
+        and not more("cache_creation_input_tokens")
+        and (split is None or split == _NOTHING_WRITTEN)
+        and not more("server_tool_use")
+        and more("inference_geo") != "us"
+    ):
+        return custom_id, message, model, stop, fresh, out, cached
+    return None
 
 
 # ---- what a shard's results add up to ----------------------------------------------------------

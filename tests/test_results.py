@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any
 
 import orjson
 import pytest
 
-from batchrun.model import RequestError, ResultType, Usage
-from batchrun.results import parse, searches_of, usage_of
+from batchrun.model import RequestError, Result, ResultType, Usage
+from batchrun.prices import only_tokens_cost
+from batchrun.results import parse, result_of, searches_of, tokens_of, usage_of, usual
 from tests.resultlines import custom_id, ended, errored, line, message, succeeded, usage
 
 
@@ -134,3 +137,71 @@ def test_an_error_that_is_too_deep_to_be_shown_is_still_an_error() -> None:
 
 def test_counts_that_cannot_be_are_no_counts() -> None:
     assert usage_of({"usage": {"input_tokens": 1 << 63, "output_tokens": 3}}) == Usage(0, 3)
+
+
+# ---- the usual result --------------------------------------------------------------------------
+
+ODD: list[Any] = [None, 0, 7, True, -1, 1 << 40, 2.0, "", "us", "refusal", [], ["text"], {}, {"type": "text"}]
+ODD += [{"web_search_requests": 2}, {"ephemeral_5m_input_tokens": 3}]
+
+
+def without(value: dict[str, Any], name: str) -> dict[str, Any]:
+    return {key: part for key, part in value.items() if key != name}
+
+
+def odd_results() -> Iterator[Any]:
+    """Results that are wrong, or rare, in one place."""
+    usages = [usage(**{name: odd}) for name in (*usage(), "inference_geo", "server_tool_use") for odd in ODD]
+    usages += [without(usage(), name) for name in usage()]
+    messages = [message(**{name: odd}) for name in message() for odd in [*ODD, *usages]]
+    messages += [without(message(), name) for name in message()]
+    for found in [*messages, *ODD]:
+        yield {"type": "succeeded", "message": found}
+    yield from ({"type": odd, "message": message()} for odd in ODD)
+    yield from ODD
+
+
+def test_a_usual_result_is_what_the_general_way_makes_of_it() -> None:
+    values: list[Any] = [{"custom_id": "a", "result": result} for result in odd_results()]
+    values += [{"custom_id": odd, "result": {"type": "succeeded", "message": message()}} for odd in ODD]
+    for value in [*values, *ODD]:
+        parts = usual(value)
+        if parts is None:
+            continue
+        custom_id, found, model, stop, fresh, out, cached = parts
+        assert Result(custom_id, ResultType.SUCCEEDED, found) == result_of(deepcopy(value))
+        assert (model, stop) == (found["model"], found["stop_reason"])
+        assert tokens_of(found) == (fresh, out, 0, 0, cached)
+        assert only_tokens_cost(found)
+        assert searches_of(found) == 0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"usage": usage(cache_read_input_tokens=7)},
+        {"usage": {"input_tokens": 3, "output_tokens": 4}},
+        {"usage": usage(inference_geo="global", server_tool_use=None, service_tier="batch")},
+        {"stop_reason": "max_tokens", "content": []},
+    ],
+)
+def test_results_that_are_usual(changes: dict[str, Any]) -> None:
+    assert usual(orjson.loads(succeeded("a", **changes))) is not None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        errored("a", "api_error"),
+        ended("a", "expired"),
+        succeeded("a", stop_reason="refusal"),
+        succeeded("a", usage=usage(inference_geo="us")),
+        succeeded("a", usage=usage(server_tool_use={"web_search_requests": 1})),
+        succeeded("a", usage=usage(cache_creation_input_tokens=1)),
+        b"[]",
+        b"7",
+    ],
+)
+def test_results_that_are_not(line: bytes) -> None:
+    assert usual(orjson.loads(line)) is None
