@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from batchrun.keyedlines import KEY_LENGTH, KeyedLines, not_ours
 from batchrun.model import Result, ResultType
-from batchrun.results import parse
+from batchrun.results import Usual, loads, parse, usual
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,20 @@ class Answers:
 
     def __len__(self) -> int:
         return len(self._lines)
+
+    def usual(self, key: str) -> tuple[Usual, Source, int] | None:
+        """The parts of the answer, where it came from, and its entry, if it is the only one to its key and as
+        nearly all are. None for all else, which `get` tells."""
+        lines = self._lines
+        if (entry := lines.only(key)) < 0:
+            return None
+        try:
+            parts = usual(loads(lines.line(entry)))
+        except ValueError:
+            return None
+        if parts is None or parts[0][:KEY_LENGTH] != key:
+            return None
+        return parts, self._sources[lines.file_of(entry)], entry
 
     def get(self, key: str) -> Answer | None:
         """The answer that counts: one that succeeded, else the latest; None when there is none at all."""

@@ -69,6 +69,14 @@ class KeyedLines:
             first -= 1
         return range(end - 1, first - 1, -1)
 
+    def only(self, key: str) -> int:
+        """The entry whose line may be of this key where there is one and no more, else -1."""
+        keys, half = self._keys, int(key[:16], 16)
+        entry = bisect_right(keys, half) - 1
+        if entry < 0 or keys[entry] != half or (entry and keys[entry - 1] == half):
+            return -1
+        return entry
+
     def line(self, entry: int) -> bytes:
         """The line of an entry, as it stands in its file."""
         place, length = self._places[entry], self._lengths[entry]

@@ -7,8 +7,8 @@ from typing import Any, TypeAlias
 
 from batchrun.model import Json, Result
 from batchrun.outputs.structured import Check, read, too_deep
-from batchrun.prices import TICKS, PriceLookup, message_ticks
-from batchrun.results import tokens_of
+from batchrun.prices import TICKS, PriceLookup, cost_ticks, message_ticks
+from batchrun.results import Usual, tokens_of
 
 Record: TypeAlias = dict[str, Any]
 
@@ -76,6 +76,60 @@ def record_of(
             record["error"] = {"type": result.error.type, "message": result.error.message}
         if result.message is not None:
             _answered(record, result.message, check, price_of, repeated=repeated)
+    if "input" in row:
+        record["input"] = row["input"]
+    return record
+
+
+def usual_record(
+    row: Mapping[str, Any],
+    sample: int | None,
+    parts: Usual,
+    batch_id: str,
+    check: Check | None,
+    price_of: PriceLookup,
+    *,
+    repeated: bool,
+) -> Record | None:
+    """What `record_of` makes of an answer that is as nearly all are, in one go, which takes a third of the time.
+    None where it is more, or less, than one block of text."""
+    custom_id, message, model, stop, fresh, out, cached = parts
+    content = message.get("content")
+    block = content[0] if isinstance(content, list) and len(content) == 1 else None
+    if not isinstance(block, dict) or block.get("type") != "text":
+        return None
+    text, value, problem = block.get("text"), None, _STOPPED_SHORT.get(stop)
+    if not isinstance(text, str) or not text:
+        return None
+    if check is not None:
+        value, wrong = read(text, check)
+        problem = problem or wrong
+    price = None if repeated else price_of(model)
+    ticks = 0 if repeated else None
+    if price is not None:
+        ticks = cost_ticks(price, (fresh, out, 0, 0, cached))
+    record = {
+        "id": row["id"],
+        "row": row["row"],
+        **({} if sample is None else {"sample": sample}),
+        "status": "succeeded",
+        "text": text,
+        "json": value,
+        "stop_reason": stop,
+        "usage": {
+            "input_tokens": fresh,
+            "output_tokens": out,
+            "cache_write_5m": 0,
+            "cache_write_1h": 0,
+            "cache_read": cached,
+        },
+        "cost_usd": None if ticks is None else ticks / TICKS,
+        "error": None,
+        "problem": problem,
+        "model": model,
+        "batch_id": batch_id,
+        "custom_id": custom_id,
+    }
     if "input" in row:
         record["input"] = row["input"]
     return record

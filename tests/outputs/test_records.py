@@ -8,11 +8,11 @@ import orjson
 import pytest
 from jsonschema import Draft7Validator
 
-from batchrun.outputs.records import FIELDS, Record, record_of
+from batchrun.outputs.records import FIELDS, Record, record_of, usual_record
 from batchrun.outputs.structured import Check
 from batchrun.prices import price_of
-from batchrun.results import parse
-from tests.resultlines import MODEL, custom_id, ended, errored, message, succeeded
+from batchrun.results import loads, parse, usual
+from tests.resultlines import MODEL, custom_id, ended, errored, message, succeeded, usage
 
 RESULT: dict[str, Any] = json.loads((Path(__file__).parents[2] / "schemas/result.schema.json").read_text())
 SCHEMA = Draft7Validator(RESULT)
@@ -22,8 +22,13 @@ ROW = {"row": 7, "id": "T-7"}
 def record(line: bytes | None, check: Check | None = None, **options: Any) -> Record:
     row = {**ROW, **options.pop("row", {})}
     result, batch_id = (None, None) if line is None else (parse(line), "msgbatch_1")
-    made = record_of(row, options.pop("sample", None), result, batch_id, check, price_of, **options)
+    sample = options.pop("sample", None)
+    made = record_of(row, sample, result, batch_id, check, price_of, **options)
     SCHEMA.validate(made)
+    if line is not None and (parts := usual(loads(line))):
+        options = {"repeated": False, **options}
+        quick = usual_record(row, sample, parts, "msgbatch_1", check, price_of, **options)
+        assert quick is None or list(quick.items()) == list(made.items())
     assert list(made) == [field for field in FIELDS if field in made], "fields stand in order"
     return made
 
@@ -195,3 +200,42 @@ def test_words_that_are_none_are_left_out(value: Any) -> None:
         json.dumps({"custom_id": custom_id("a"), "result": {"type": "succeeded", "message": odd}}).encode()
     )
     assert (made["text"], made["stop_reason"], made["model"], made["cost_usd"]) == ("Blue.", None, None, None)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"stop_reason": "max_tokens"},
+        {"model": "claude-opus-99"},
+        {"model": "claude-haiku-5-5", "usage": usage(input_tokens=300_000, cache_read_input_tokens=9)},
+        {"content": []},
+        {"content": None},
+        {"content": [{"type": "text", "text": ""}]},
+        {"content": [{"type": "text", "text": None}]},
+        {"content": [{"type": "text"}]},
+        {"content": ["text"]},
+        {"content": [{"type": "thinking", "thinking": "hm"}]},
+        {"content": [{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "Blue."}]},
+        {"content": [{"type": "text", "text": "Bl"}, {"type": "text", "text": "ue."}]},
+        {"content": [{"type": "tool_use", "name": "f", "input": {}}]},
+    ],
+)
+@pytest.mark.parametrize("sample", [None, 2])
+@pytest.mark.parametrize("repeated", [False, True])
+@pytest.mark.parametrize("check", [None, lambda value: None if value == "Blue." else "schema"])
+@pytest.mark.parametrize("row", [{}, {"input": {"a": 1}}])
+def test_a_usual_answer_makes_the_same_record_in_one_go(
+    changes: dict[str, Any], sample: int | None, repeated: bool, check: Check | None, row: dict[str, Any]
+) -> None:
+    """`record` compares."""
+    line = succeeded("a", "Blue.", **changes)
+    assert usual(loads(line)) is not None
+    record(line, check, sample=sample, repeated=repeated, row=row)
+    record(succeeded("a", '"Blue."'), check, sample=sample, repeated=repeated, row=row)
+
+
+def test_most_answers_are_made_in_one_go() -> None:
+    parts = usual(loads(succeeded("a")))
+    assert parts is not None
+    assert usual_record(ROW, None, parts, "msgbatch_1", None, price_of, repeated=False)
