@@ -7,10 +7,9 @@ What is heavy is imported when it is first asked for.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 __version__ = "0.1.0"
 
+TYPE_CHECKING = False  # typing itself takes longer to import than many a command that needs it not
 if TYPE_CHECKING:
     from batchrun.client.batches import BatchesClient
     from batchrun.errors import ApiError, BatchrunError

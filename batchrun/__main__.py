@@ -9,10 +9,17 @@ from batchrun import quick
 
 def main() -> None:
     """Leave with the exit code of the command line."""
-    if (code := quick.exit_code(sys.argv[1:])) is None:
-        from batchrun import cli
+    try:
+        if (code := quick.exit_code(sys.argv[1:])) is None:
+            from batchrun import cli
 
-        cli.main()
+            cli.main()
+    except KeyboardInterrupt:  # while modules are imported
+        from batchrun.errors import ExitCode
+
+        code = ExitCode.SIGINT
+    finally:
+        quick.leave()
     sys.exit(code)
 
 

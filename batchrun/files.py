@@ -10,7 +10,6 @@ import errno
 import glob
 import hashlib
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,9 +17,8 @@ from typing import BinaryIO
 
 from batchrun.errors import CannotCreate, DiskError
 from batchrun.model import FileFact, Signature
+from batchrun.private import FILE_MODE, make_folders, open_file, sync_folder
 
-PRIVATE_DIR = 0o700
-PRIVATE_FILE = 0o600
 CHUNK = 1 << 20
 
 
@@ -52,17 +50,13 @@ def disk_error(error: OSError, path: Path, doing: str) -> DiskError:
 def make_private_dir(path: Path) -> None:
     """Create `path` and its missing parents, readable by the owner only whatever the umask."""
     try:
-        missing = [p for p in (path, *path.parents) if not p.exists()]
-        for folder in reversed(missing):
-            folder.mkdir(mode=PRIVATE_DIR, exist_ok=True)
-            folder.chmod(PRIVATE_DIR)
-            sync_dir(folder.parent)
+        make_folders(path)
     except OSError as error:
-        raise _cannot_create(error, path, f"the folder {path}") from error
+        raise cannot_create(error, path, f"the folder {path}") from error
 
 
-def _cannot_create(error: OSError, path: Path, what: str) -> CannotCreate | DiskError:
-    """A full disk is a full disk, also where it shows on the first write."""
+def cannot_create(error: OSError, path: Path, what: str) -> CannotCreate | DiskError:
+    """The error for `what` that could not be begun. A full disk is a full disk, also where it shows on the first write."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
         return disk_error(error, path, "write")
     return CannotCreate(f"cannot create {what}: {error.strerror}")
@@ -75,17 +69,8 @@ def shown(path: Path) -> str:
     return str(path)
 
 
-def sync_dir(folder: Path) -> None:
-    """Make the folder's entries durable: a rename is only safe once this returns."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 @contextmanager
-def replacing(path: Path, *, mode: int | None = PRIVATE_FILE) -> Iterator[BinaryIO]:
+def replacing(path: Path, *, mode: int | None = FILE_MODE) -> Iterator[BinaryIO]:
     """A binary file that becomes `path` when the block ends well, durable, and vanishes when it does not.
 
     `mode` None leaves the permissions to the umask. The temporary stands beside `path` as
@@ -97,7 +82,7 @@ def replacing(path: Path, *, mode: int | None = PRIVATE_FILE) -> Iterator[Binary
         part.unlink(missing_ok=True)
         handle = os.open(part, flags, 0o666 if mode is None else mode)
     except OSError as error:
-        raise _cannot_create(error, path, str(path)) from error
+        raise cannot_create(error, path, str(path)) from error
     try:
         with os.fdopen(handle, "wb", buffering=CHUNK) as stream:
             if mode is not None:
@@ -106,7 +91,7 @@ def replacing(path: Path, *, mode: int | None = PRIVATE_FILE) -> Iterator[Binary
             stream.flush()
             os.fsync(stream.fileno())
         part.replace(path)
-        sync_dir(path.parent)
+        sync_folder(path.parent)
     except BaseException as error:
         with suppress(OSError):
             part.unlink(missing_ok=True)
@@ -115,26 +100,16 @@ def replacing(path: Path, *, mode: int | None = PRIVATE_FILE) -> Iterator[Binary
         raise
 
 
-def open_private(path: Path, flags: int) -> int:
-    """A descriptor of a file that is its owner's alone whatever the umask. Raises OSError."""
-    handle = os.open(path, flags | os.O_CLOEXEC, PRIVATE_FILE)
-    found = os.fstat(handle)
-    ours = stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid()
-    if ours and stat.S_IMODE(found.st_mode) != PRIVATE_FILE:
-        os.fchmod(handle, PRIVATE_FILE)
-    return handle
-
-
 def leave_mark(path: Path) -> None:
     """Make `path` an empty file that outlives a crash of the machine. Raises DiskError."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        handle = open_private(path, flags)
+        handle = open_file(path, flags)
         try:
             os.fsync(handle)
         finally:
             os.close(handle)
-        sync_dir(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise disk_error(error, path, "write") from error
 
@@ -143,7 +118,7 @@ def remove_mark(path: Path) -> None:
     """Take a mark away, so that no crash brings it back. Raises DiskError."""
     try:
         path.unlink()
-        sync_dir(path.parent)
+        sync_folder(path.parent)
     except FileNotFoundError:
         return
     except OSError as error:
@@ -158,7 +133,7 @@ def sweep_parts(path: Path) -> None:
             part.unlink()
 
 
-def write_atomic(path: Path, data: bytes, *, mode: int = PRIVATE_FILE) -> None:
+def write_atomic(path: Path, data: bytes, *, mode: int = FILE_MODE) -> None:
     """Replace `path` by `data`: a reader sees the old file or the new one, never a part."""
     with replacing(path, mode=mode) as stream:
         stream.write(data)
@@ -169,7 +144,7 @@ def write_volatile(path: Path, data: bytes) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        with os.fdopen(os.open(part, flags, PRIVATE_FILE), "wb", buffering=CHUNK) as stream:
+        with os.fdopen(os.open(part, flags, FILE_MODE), "wb", buffering=CHUNK) as stream:
             stream.write(data)
         part.replace(path)
     except OSError as error:
@@ -220,7 +195,7 @@ def settle(part: Path, path: Path) -> None:
         finally:
             os.close(handle)
         part.replace(path)
-        sync_dir(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise disk_error(error, path, "write") from error
 

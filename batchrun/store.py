@@ -1,7 +1,7 @@
 """The run directory of one job (design §4): where things stand, the lock, loading and saving.
 
     .batchrun/<job>/state.json     the checkpoint, replaced atomically
-                    lock           flock; the kernel releases it with the process
+                    lock           `joblock`; the kernel releases it with the process
                     rows/          the expansion: one line a row, with its keys
                     shards/        immutable request lines; NNNN.sent: that shard was, or may have been, sent
                     results/       immutable result lines, proven complete
@@ -14,24 +14,20 @@ for a paid one. None of these folders may be a link: what lies where a link lead
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
-import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from io import FileIO
 from itertools import chain
 from pathlib import Path
 
-import orjson
-
-from batchrun import files, state
+from batchrun import files, joblock, state
 from batchrun.errors import ConfigError, DataError, DiskError, Locked, MissingInput
 from batchrun.jail import STATE_FOLDER as FOLDER
 from batchrun.jail import open_regular
 from batchrun.neighbours import Neighbour, neighbours
+from batchrun.private import fault_of_folder, open_file
 from batchrun.safetext import escaped
 from batchrun.state import Phase, RunState, Shard
 
@@ -40,20 +36,6 @@ SANDBOX = "@sandbox"
 _FILE = re.compile(r"[0-9]{4,}\.jsonl")
 _PART = re.compile(r"\.[0-9]{4,}\.jsonl\.[0-9]+\.part")
 """The names that we give in shards/ and rows/, and so may remove."""
-
-
-_locks: set[FileIO] = set()
-"""The lock files that this process holds open."""
-
-
-def _let_go() -> None:
-    """A forked child does not hold what its parent holds: it may live longer."""
-    for stream in _locks:
-        stream.close()
-    _locks.clear()
-
-
-os.register_at_fork(after_in_child=_let_go)
 
 
 def runs_folder(root: Path, *, sandbox: bool = False) -> Path:
@@ -65,16 +47,9 @@ def refuse_foreign_folders(folders: Iterable[Path]) -> None:
     """Whoever made the spec's folder may have put anything here. Raises ConfigError."""
     for folder in folders:
         try:
-            found = folder.lstat()
-        except FileNotFoundError:
-            continue
+            fault = fault_of_folder(folder)
         except OSError as error:
             raise files.disk_error(error, folder, "read") from error
-        fault = "" if stat.S_ISDIR(found.st_mode) else "is not a folder"
-        if stat.S_ISLNK(found.st_mode):
-            fault = "is a link"
-        elif found.st_uid != os.geteuid():
-            fault = "belongs to another user"
         if fault:
             raise ConfigError(
                 f"{folder} {fault}; batchrun keeps its state only in folders of its own",
@@ -94,7 +69,7 @@ class Store:
         self.hooks_file = self.folder / "hooks.json"
         self._whole: set[str] = set()
         self._lock_file = self.folder / "lock"
-        self._locked: os.stat_result | None = None
+        self._lock: joblock.JobLock | None = None
 
     # ---- paths
 
@@ -201,52 +176,30 @@ class Store:
     def locked(self) -> Iterator[None]:
         """Hold the job for this process. Raises Locked at once when another one has it."""
         refuse_foreign_folders(self._folders)
-        for folder in (self.folder, *self._parts):
-            files.make_private_dir(folder)
-        path = self._lock_file
-        # O_NONBLOCK, here and below: a FIFO must not make us wait.
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         try:
-            handle = files.open_private(path, flags)
-        except OSError as error:
-            raise files.disk_error(error, path, "open") from error
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            os.close(handle)
-            raise DiskError(f"{path} is not a regular file")
-        # Without a buffer: what could not be written would be tried again, and fail, when it is closed.
-        with os.fdopen(handle, "r+b", buffering=0) as stream:
-            self._lock(stream)
-            _locks.add(stream)
-            self._locked = os.fstat(stream.fileno())
-            try:
-                yield
-            finally:
-                self._locked = None
-                _locks.discard(stream)
+            self._lock = lock = joblock.claim(str(self._lock_file))
+        except joblock.Held as held:
+            raise Locked(
+                f"another process is working on the job '{self.folder.name}'"
+                + (f" ({held.holder})" if held.holder else ""),
+                hint="it goes on there; run it again later",
+            ) from None
+        try:
+            for folder in self._parts:
+                files.make_private_dir(folder)
+            yield
+        finally:
+            self._lock = None
+            lock.let_go()
 
     def _refuse_lost_lock(self) -> None:
         """Raise ConfigError when somebody moved the folder away, and somebody else has locked a new one."""
         with suppress(OSError):  # that the folder is gone shows when it is written to
-            if self._locked and not os.path.samestat(self._locked, self._lock_file.stat()):
+            if self._lock and self._lock.is_lost():
                 raise ConfigError(
                     f"{self.folder} was moved away while a run worked in it, and another run began there",
                     hint="put the folder back: it knows what was submitted; and run it again",
                 )
-
-    def _lock(self, stream: FileIO) -> None:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Locked(
-                f"another process is working on the job '{self.folder.name}'{_holder(stream)}",
-                hint="it goes on there; run it again later",
-            ) from None
-        except OSError as error:
-            raise DiskError(f"cannot lock {stream.name}: {error.strerror}") from error
-        # For the person who finds the lock held; a full disk must not stop us here.
-        with suppress(OSError):
-            stream.truncate(0)
-            stream.write(orjson.dumps({"pid": os.getpid(), "host": os.uname().nodename}))
 
     # ---- the rest
 
@@ -255,7 +208,7 @@ class Store:
         path = self.folder / "log.jsonl"
         with suppress(OSError):
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
-            handle = files.open_private(path, flags)
+            handle = open_file(path, flags)
             with os.fdopen(handle, "ab") as stream:
                 line = json.dumps(
                     {"at": now, "event": event, **facts} | {"at": now}, default=str, ensure_ascii=False
@@ -289,11 +242,3 @@ class Store:
     def owned_elsewhere(self) -> frozenset[str]:
         """The batches that other jobs of this folder own (design §4, reconciling)."""
         return frozenset(batch for other in self.others() for batch in other.batches)
-
-
-def _holder(stream: FileIO) -> str:
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        stream.seek(0)
-        holder = orjson.loads(stream.read(1000))
-        return f" (process {holder['pid']} on {holder['host']})"
-    return ""

@@ -76,6 +76,23 @@ def test_one_works_and_the_others_leave_at_once(runs: int, bench: Bench, tally: 
     trial.check_done()
 
 
+def test_a_job_that_is_done_is_done_for_all(bench: Bench) -> None:
+    """None of them finds it locked by the others."""
+    bench.serve()
+    bench.job(rows=3)
+    bench.go(code=0)
+    assert {ran.code for ran in ended(bench, [bench.start("run") for _ in range(8)])} == {0}
+    assert len(bench.ledger()) == 1
+
+
+def test_a_wrong_spec_is_wrong_for_all(bench: Bench) -> None:
+    """Or somebody else is just looking at it; and none of them leaves anything behind."""
+    bench.job(rows=3, output={"path": "out/answers.docx"})
+    found = {ran.code for ran in ended(bench, [bench.start("run") for _ in range(8)])}
+    assert {65} <= found <= {65, 75}
+    assert not list(bench.path(".batchrun").glob("*"))
+
+
 def test_a_kill_needs_no_unlock(bench: Bench) -> None:
     api = Api(bench)
     bench.job(rows=3)

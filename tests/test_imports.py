@@ -21,7 +21,7 @@ RINGS: dict[int, set[str]] = {
         "results", "safetext", "specnames", "state", "status", "template", "templatefilters", "units", "verdicts",
     },
     2: {
-        "answers", "client", "clockwork", "configfiles", "crash", "files", "hooks", "inputs", "intact", "interrupts", "jail", "keyedlines", "neighbours", "outputs", "ownership", "proof",
+        "answers", "client", "clockwork", "configfiles", "crash", "files", "hooks", "inputs", "intact", "interrupts", "jail", "joblock", "keyedlines", "neighbours", "outputs", "ownership", "plainspec", "private", "proof",
         "providers", "sameness", "shards", "simulator", "spec", "store",
     },
     3: {"decisions", "depfile", "engine", "finished", "folders", "guards", "jobs", "orphans", "planning", "prepare", "reshard", "target", "telling", "watch"},

@@ -1,7 +1,12 @@
-"""A run of a finished job: the quick way and the ordinary way say the same."""
+"""A run of a finished job, and of one that another process has: the quick way and the ordinary way say the same."""
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,6 +29,12 @@ def both_ways(bench: Bench, *args: str) -> Ran:
     ran = bench.run(*args)
     assert bench.run(*args, driver=ORDINARY) == ran
     return ran
+
+
+def imported(bench: Bench, *args: str, code: int) -> set[str]:
+    """The modules that a run imports."""
+    ran = bench.run(*args, driver=("-X", "importtime", "-m", "batchrun"), code=code)
+    return set(re.findall(r"^import time:.*\| +(\S+)$", ran.stderr, re.MULTILINE))
 
 
 @pytest.mark.parametrize("args", [(), ("batch.yaml",), ("--no-wait",), ("-q",), ("batch.yaml", "--quiet")])
@@ -92,3 +103,157 @@ def test_a_job_that_has_to_do_something(bench: Bench) -> None:
         rows.write("r3,word 3\n")
     assert "nothing to do" not in bench.run("run", code=0).stderr
     assert len(bench.ledger()) == 2
+
+
+# ---- a job that another process has --------------------------------------------------------------
+
+
+@pytest.fixture
+def holder(bench: Bench) -> Iterator[subprocess.Popen[str]]:
+    """A run that waits for its batch."""
+    bench.serve(seconds=1000)
+    bench.job(rows=2)
+    process = bench.start("run")
+    bench.until(process, lambda: bool(bench.calls("retrieve")))
+    yield process
+    process.kill()
+    process.communicate()
+
+
+@pytest.mark.parametrize("args", [(), ("batch.yaml",), ("./batch.yaml", "--no-wait"), ("-q",)])
+def test_another_process_has_it(bench: Bench, holder: subprocess.Popen[str], args: tuple[str, ...]) -> None:
+    ran = both_ways(bench, "run", *args)
+    assert (ran.code, ran.stdout) == (75, "")
+    told = f"error: another process is working on the job 'batch' (process {holder.pid} on {os.uname().nodename})\n"
+    assert ran.stderr.startswith("" if "-q" in args else told)
+    assert bool(ran.stderr) is not ("-q" in args)
+
+
+def test_little_is_imported_to_see_that_another_process_has_it(
+    bench: Bench, holder: subprocess.Popen[str]
+) -> None:
+    """Fifty runs of one job at the same moment: 49 are to be gone within a second."""
+    heavy = {"click", "dataclasses", "jsonschema", "orjson", "pathlib", "re", "typing", "yaml"}
+    found = imported(bench, "run", code=75)
+    assert found & heavy == set()
+    assert {name for name in found if name.startswith("batchrun")} == {
+        "batchrun", "batchrun.joblock", "batchrun.plainspec", "batchrun.private", "batchrun.quick",
+    }  # fmt: skip
+
+
+def test_a_holder_that_has_not_said_who_it_is(bench: Bench, holder: subprocess.Popen[str]) -> None:
+    bench.path(".batchrun/batch/lock").write_bytes(b"")
+    ran = both_ways(bench, "run")
+    assert ran.stderr.startswith("error: another process is working on the job 'batch'\n")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"BATCHRUN_ROOTS": "/usr"}, {"ANTHROPIC_API_KEY": ""}, {"batchrun.toml": 'roots = ["/usr"]\n'}],
+    ids=str,
+)
+def test_settings_that_show(bench: Bench, holder: subprocess.Popen[str], changes: dict[str, str]) -> None:
+    for name, text in changes.items():
+        if name.isupper():
+            bench.env[name] = text
+        else:
+            bench.write(name, text)
+    assert both_ways(bench, "run").code == 75
+
+
+def test_specs_that_do_not_show_which_job_they_are(bench: Bench, holder: subprocess.Popen[str]) -> None:
+    """They name it, or their file is called in a way that no job may be."""
+    spec = bench.path("batch.yaml").read_text()
+    bench.write("other.yaml", spec.replace("{", '{"name": "batch",', 1))
+    bench.write("a b.yaml", spec)
+    assert both_ways(bench, "run", "other.yaml").code == 75
+    assert both_ways(bench, "run", "a b.yaml").code == 65
+
+
+def test_a_spec_whose_name_has_to_be_quoted(bench: Bench) -> None:
+    bench.serve(seconds=1000)
+    bench.job("my jobs/batch.yaml")
+    bench.rows(2, file="my jobs/rows.csv")
+    holder = bench.start("run", "my jobs/batch.yaml")
+    bench.until(holder, lambda: bool(bench.calls("retrieve")))
+    ran = both_ways(bench, "run", "my jobs/batch.yaml")
+    holder.kill()
+    bench.finish(holder, code=-9)
+    assert ran.code == 75
+    assert ran.stderr.endswith(": batchrun status 'my jobs/batch.yaml'\n")
+
+
+def test_a_stderr_that_takes_nothing(bench: Bench, holder: subprocess.Popen[str]) -> None:
+    for closing in ("2>&-", "2>/dev/full"):
+        command = ["sh", "-c", f'exec "$0" -m batchrun run {closing}', sys.executable]
+        ran = subprocess.run(command, cwd=bench.folder, env=bench.environment(), check=False, timeout=60)
+        assert ran.returncode == 75
+
+
+# ---- a lock that is taken for a run that does not come to it -------------------------------------
+
+
+def run_without_trace(bench: Bench, *driver: str) -> Ran:
+    """It leaves the folder as it was, but for what the lock says."""
+    bench.path(".batchrun/batch/lock").unlink(missing_ok=True)
+    before = bench.listing()
+    ran = bench.run("run", driver=driver)
+    bench.path(".batchrun/batch/lock").unlink(missing_ok=True)
+    assert {name for name, _ in bench.listing().items() ^ before.items()} <= {".batchrun/batch"}
+    return ran
+
+
+def test_a_spec_that_is_wrong_leaves_nothing_behind(bench: Bench) -> None:
+    bench.job(rows=1, output={"path": "out/answers.docx"})
+    assert run_without_trace(bench).code == 65
+    assert not bench.path(".batchrun").exists()
+    assert both_ways(bench, "run").code == 65
+
+
+def test_a_spec_that_became_wrong(bench: Bench) -> None:
+    bench.serve(seconds=1000)
+    bench.job(rows=1)
+    bench.run("run", "--no-wait", code=75)
+    bench.job(output={"path": "out/answers.docx"})
+    assert run_without_trace(bench).code == 65
+    assert bench.state().shards[0].phase == "submitted"
+
+
+INTERRUPTED = """
+import os, signal, sys
+def hook(event, args):
+    if event == "import" and args[0] == "click":
+        os.kill(os.getpid(), signal.SIGINT)
+sys.addaudithook(hook)
+from batchrun.__main__ import main
+main()
+"""
+
+
+def test_a_signal_while_modules_are_imported(bench: Bench) -> None:
+    bench.job(rows=1)
+    ran = run_without_trace(bench, "-c", INTERRUPTED)
+    assert (ran.code, ran.stderr) == (130, "")
+    assert not bench.path(".batchrun").exists()
+
+
+def a_file(path: Path) -> None:
+    path.touch()
+
+
+def a_link(path: Path) -> None:
+    path.with_name("elsewhere").mkdir()
+    path.symlink_to("elsewhere")
+
+
+@pytest.mark.parametrize("place", [".batchrun", ".batchrun/batch"])
+@pytest.mark.parametrize("what", [a_file, a_link])
+def test_what_is_no_folder_of_ours(bench: Bench, what: Callable[[Path], None], place: str) -> None:
+    bench.job(rows=1)
+    bench.path(place).parent.mkdir(exist_ok=True)
+    what(bench.path(place))
+    before = bench.listing()
+    ran = both_ways(bench, "run")
+    assert ran.code == 78
+    assert ran.stderr.startswith(f"error: {bench.path(place)} is ")
+    assert bench.listing() == before

@@ -26,8 +26,9 @@ from batchrun.errors import (
     ServerError,
     TooLarge,
 )
-from batchrun.files import CHUNK, disk_error, open_private
+from batchrun.files import CHUNK, disk_error
 from batchrun.model import Batch, Json
+from batchrun.private import open_file
 from batchrun.providers.base import CLOCKS_DIFFER, Baseline, OutcomeUnknown, Polled, Rejected, TryLater
 
 _PAGE = 100
@@ -136,7 +137,7 @@ def _reading(*passing: type[ApiError]) -> Iterator[None]:
 def _writing(part: Path) -> Iterator[Callable[[bytes], int]]:
     try:
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        with os.fdopen(open_private(part, flags), "wb", buffering=CHUNK) as stream:
+        with os.fdopen(open_file(part, flags), "wb", buffering=CHUNK) as stream:
             yield stream.write
     except OSError as error:
         raise disk_error(error, part, "write") from error

@@ -9,13 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from batchrun.files import CHUNK, open_private
+from batchrun.files import CHUNK
+from batchrun.private import open_file
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold the lock file `path` against other threads and processes; the kernel frees it on a crash."""
-    handle = open_private(path, os.O_RDWR | os.O_CREAT)
+    handle = open_file(path, os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
@@ -25,13 +26,13 @@ def locked(path: Path) -> Iterator[None]:
 
 def create(path: Path) -> BinaryIO:
     """A new file for its owner only, whatever stood there before."""
-    handle = open_private(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+    handle = open_file(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
     return os.fdopen(handle, "w+b", buffering=CHUNK)
 
 
 def append(path: Path, line: bytes, *, durable: bool) -> None:
     """Add a line in one write, so that lines of several processes never mix."""
-    handle = open_private(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    handle = open_file(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     try:
         os.write(handle, line + b"\n")
         if durable:

@@ -21,8 +21,9 @@ import orjson
 
 from batchrun.codec import decode, encode
 from batchrun.errors import BatchrunError, Locked
-from batchrun.files import disk_error, make_private_dir, open_private, write_volatile
+from batchrun.files import disk_error, make_private_dir, write_volatile
 from batchrun.jail import open_regular
+from batchrun.private import open_file
 from batchrun.specnames import JOB_NAME
 from batchrun.store import refuse_foreign_folders, runs_folder
 from batchrun.units import DAY
@@ -87,7 +88,7 @@ class Notes:
             if not self._folder.is_dir() or (stamp.exists() and 0 <= _age(stamp, now) <= DAY):
                 return
             refuse_foreign_folders(self._above)
-            os.close(open_private(stamp, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW))
+            os.close(open_file(stamp, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW))
             os.utime(stamp, (now, now))
             there = (path.name for path in self.root.iterdir())
             keep = {self._file(name).name for name in (*names, *there)}
@@ -167,7 +168,7 @@ def _taken(handle: int) -> bool:
 @contextmanager
 def _open_lock(path: Path) -> Iterator[int]:
     try:
-        handle = open_private(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW)
+        handle = open_file(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW)
     except OSError as error:
         raise disk_error(error, path, "open") from error
     try:

@@ -3,7 +3,7 @@
     python forkserver.py MODULE…        then one order a line on stdin, one answer a line on stdout
 
 Starting Python and importing everything takes ten times as long as the run that a trial wants to break off.
-A child runs `batchrun.cli` with the order's arguments, folder and environment. It may be told to list every
+A child runs `batchrun` with the order's arguments, folder and environment. It may be told to list every
 line of our package that it runs, or to die at one of them: at the `hit`th time that line is about to run. Or it is
 struck before the nth of its effects (a file opened, renamed, removed; bytes sent), or in its nth sleep: by signals,
 a full disk, a folder that becomes read-only, streams that nobody reads any more.
@@ -97,10 +97,11 @@ def _stand_in(stdout: str, stderr: str) -> None:
 
 
 def _batchrun(args: list[str]) -> int:
-    from batchrun.cli import main
+    from batchrun.__main__ import main
 
+    sys.argv = ["batchrun", *args]
     try:
-        main(args)
+        main()
     except SystemExit as left:
         return int(left.code or 0)
     return 0

@@ -126,7 +126,7 @@ class Rig:
     def _modules(self) -> list[str]:
         """All that runs of every kind import."""
         script = (
-            "import sys, batchrun.cli, batchrun.commands.run, batchrun.commands.cancel, batchrun.decisions,"
+            "import sys, batchrun.__main__, batchrun.plainspec, batchrun.cli, batchrun.commands.run, batchrun.commands.cancel, batchrun.decisions,"
             " batchrun.engine, batchrun.spec, batchrun.providers.anthropic, batchrun.render.progress,"
             " batchrun.render.jsonout, batchrun.render.text, batchrun.inputs.csvrows, batchrun.render.problems;"
             " print(*sys.modules)"

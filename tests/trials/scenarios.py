@@ -20,6 +20,9 @@ TICK = 0.4
 
 PACKAGE = Path(batchrun.__file__).parent
 RUN = ("run", "--json")
+PLAIN = ("run",)
+"""Takes the job's lock before the command line is parsed (`quick`)."""
+
 OVERLOADED = {"type": "overloaded_error", "message": "Overloaded"}
 
 
@@ -53,9 +56,9 @@ SEEN = before("engine.py", "yield events.Polled(shard.id, polled.batch")
 SHARDS = {"limits": {"batch_requests": 2, "max_cost_usd": 5}}
 
 SCENARIOS = (
-    Scenario("one shard", early=True),
+    Scenario("one shard", struck=PLAIN, early=True),
     Scenario("three shards", rows=6, spec=SHARDS, last=True),
-    Scenario("resume polling", before=[(NO_WAIT, None)], seconds=12),
+    Scenario("resume polling", before=[(NO_WAIT, None)], struck=PLAIN, seconds=12),
     Scenario("download", before=[(RUN, SEEN)], rows=4, spec=SHARDS),
     Scenario(
         "retry of failed rows",

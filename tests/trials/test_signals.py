@@ -10,7 +10,7 @@ import pytest
 from tests.trials.forks import Strike
 from tests.trials.remote import json_lines
 from tests.trials.rig import Attempt, Rig, Staged, in_memory
-from tests.trials.scenarios import NO_WAIT, RUN, SCENARIOS, Scenario
+from tests.trials.scenarios import NO_WAIT, PLAIN, RUN, SCENARIOS, Scenario
 from tests.trials.tally import Tally
 from tests.workbench import Ran
 
@@ -137,7 +137,7 @@ def hang_up(rig: Rig, attempt: Attempt, staged: Staged, effect: int, deaf: tuple
     ran, _ = rig.struck(attempt, *staged.scenario.struck, strike=Strike(effect, deaf=deaf))
     attempt.check(ran)
     assert ran.code in ((0, 3, 128 + signal.SIGPIPE) if 1 in deaf else (0, 3)), ran
-    if staged.scenario.struck == RUN:
+    if staged.scenario.struck in (PLAIN, RUN):
         attempt.check_done()
     rig.again(attempt)
 

@@ -1,0 +1,148 @@
+"""Which specs name no job, by the look of their bytes: in doubt, they may."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from batchrun import configfiles, jail, plainspec, specnames
+from batchrun.errors import SpecError
+from batchrun.spec import load
+
+REST = """
+version: 1
+input: {path: rows.csv}
+request: {model: claude-haiku-4-5, max_tokens: 5, messages: [{role: user, content: "Say\\n{{ name }}"}]}
+output: {path: out/a.jsonl}
+"""
+
+UNNAMED = [
+    "",
+    "# the name of it",
+    "limits: {max_cost_usd: 5} # my name is",
+    "betas: ['name']",
+]
+NAMED = [
+    "name: x",
+    "'name': x",
+    '"name" : x',
+    "name:\n  x",
+    "? name\n: x",
+    "? name # so\n: x",
+    "? 'name'\n\n: x",
+    "? &a name\n: x",
+    '"n\\x61me": x',
+    '"\\u006eame": x',
+    '"\\U0000006eame": x',
+    '? "na\\\n  me"\n: x',
+    '? "na\\\r\n  me"\r\n: x',
+    '? "na\\\x85  me"\n: x',
+    "? name\x85: x",
+    "? name\u2028: x",
+]
+
+
+@pytest.fixture(autouse=True)
+def nothing_configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in [name for name in os.environ if name.startswith(("BATCHRUN_", "XDG_"))]:
+        monkeypatch.delenv(name)
+
+
+def written(folder: Path, text: str, name: str = "batch.yaml") -> Path:
+    (folder / "rows.csv").write_text("name\nx\n")
+    path = folder / name
+    path.write_bytes((text + REST).encode())
+    return path
+
+
+@pytest.mark.parametrize("text", UNNAMED)
+def test_a_spec_that_names_no_job(tmp_path: Path, text: str) -> None:
+    path = written(tmp_path, text)
+    found = plainspec.find(str(path))
+    assert found is not None
+    assert found.job == load(path).job.name == "batch"
+    assert found.lock_file == str(tmp_path / ".batchrun" / "batch" / "lock")
+
+
+@pytest.mark.parametrize("text", NAMED)
+def test_a_spec_that_may_name_its_job(tmp_path: Path, text: str) -> None:
+    path = written(tmp_path, text)
+    assert plainspec.find(str(path)) is None
+    try:
+        assert load(path).job.name == "x"
+    except SpecError as error:  # YAML knows more ways than we admit
+        assert "name" not in str(error)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32"])
+def test_a_spec_in_another_encoding(tmp_path: Path, encoding: str) -> None:
+    path = written(tmp_path, "")
+    path.write_bytes(("name: x" + REST).encode(encoding))
+    assert plainspec.find(str(path)) is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["batch.json", "batch", ".batch.yaml", "-a.yaml", "a b.yaml", "ä.yaml", "a$.yaml", f"{'a' * 65}.yml"],
+)
+def test_a_file_after_which_no_job_is_called_just_so(tmp_path: Path, name: str) -> None:
+    assert plainspec.find(str(written(tmp_path, "", name))) is None
+
+
+@pytest.mark.parametrize("name", ["b.yml", "a.b.yaml", "A-1_..yaml", f"{'a' * 64}.yml"])
+def test_a_file_after_which_a_job_is_called(tmp_path: Path, name: str) -> None:
+    path = written(tmp_path, "", name)
+    found = plainspec.find(str(path))
+    assert found is not None
+    assert found.job == load(path).job.name == specnames.job_name(name)
+
+
+def test_what_is_no_plain_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.yaml")
+    (tmp_path / "b.yaml").mkdir()
+    with (tmp_path / "c.yaml").open("wb") as large:
+        large.truncate(1 << 20)
+    assert [plainspec.find(str(tmp_path / name)) for name in ("a.yaml", "b.yaml", "c.yaml")] == [None] * 3
+
+
+@pytest.mark.parametrize("place", ["job", ".", ".config/batchrun"])
+def test_a_configuration_has_a_say(tmp_path: Path, place: str) -> None:
+    (tmp_path / "job").mkdir()
+    (tmp_path / ".config" / "batchrun").mkdir(parents=True)
+    path = written(tmp_path / "job", "")
+    assert plainspec.find(str(path)) is not None
+    (tmp_path / place / "batchrun.toml").write_text('roots = ["/"]')
+    assert configfiles.load_config(path.parent).roots
+    assert plainspec.find(str(path)) is None
+
+
+def test_a_variable_has_a_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written(tmp_path, "")
+    monkeypatch.setenv("BATCHRUN_ROOTS", "/")
+    assert plainspec.find(str(path)) is None
+
+
+@pytest.mark.parametrize("place", ["", "batch", "batch/shards"])
+def test_a_state_behind_a_link(tmp_path: Path, place: str) -> None:
+    path = written(tmp_path, "")
+    (tmp_path / "elsewhere").mkdir()
+    link = tmp_path / jail.STATE_FOLDER / place
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(tmp_path / "elsewhere")
+    assert plainspec.find(str(path)) is None
+
+
+def test_how_it_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "in").mkdir()
+    path = written(tmp_path / "in", "")
+    (tmp_path / "link").symlink_to(tmp_path / "in")
+    monkeypatch.chdir(tmp_path)
+    names = ["in/batch.yaml", "./in/batch.yaml", "link/batch.yaml", str(path)]
+    assert {found.shown for name in names if (found := plainspec.find(name))} == {"in/batch.yaml"}
+    monkeypatch.chdir(tmp_path / "in")
+    found = plainspec.find("../link/batch.yaml")
+    assert found is not None
+    assert found.shown == "batch.yaml"
