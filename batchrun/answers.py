@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from batchrun.keyedlines import KEY_LENGTH, KeyedLines, not_ours
 from batchrun.model import Result, ResultType
@@ -34,6 +34,9 @@ class Answer(NamedTuple):
     source: Source
     entry: int = 0
 
+
+UsualAnswer: TypeAlias = tuple[int, Source, Usual]
+"""An answer that is as nearly all are: its entry, where it was said, and its parts."""
 
 RETRYABLE_ERRORS = frozenset({"api_error", "overloaded_error", "rate_limit_error", "timeout_error"})
 _MONEY = re.compile(r"credit balance|api usage limits|spend limit", re.IGNORECASE)
@@ -84,19 +87,18 @@ class Answers:
     def __len__(self) -> int:
         return len(self._lines)
 
-    def usual(self, key: str) -> tuple[Usual, Source, int] | None:
-        """The parts of the answer, where it came from, and its entry, if it is the only one to its key and as
-        nearly all are. None for all else, which `get` tells."""
-        lines = self._lines
-        if (entry := lines.only(key)) < 0:
-            return None
-        try:
-            parts = usual(loads(lines.line(entry)))
-        except ValueError:
-            return None
-        if parts is None or parts[0][:KEY_LENGTH] != key:
-            return None
-        return parts, self._sources[lines.file_of(entry)], entry
+    def usual(self, keys: Sequence[str]) -> list[UsualAnswer | None]:
+        """For each key the entry of its answer, its source and its parts, where it is the only one and as nearly
+        all are; None for all else, which `get` tells. Some dozens of keys at once are the fastest."""
+        entries = self._lines.only(keys)
+        lines = [b"null" if entry < 0 else self._lines.line(entry) for entry in entries]
+        found = zip(keys, entries, map(_usual, lines), strict=True)
+        return [
+            (entry, self._sources[self._lines.file_of(entry)], parts)
+            if parts is not None and parts[0][:KEY_LENGTH] == key
+            else None
+            for key, entry, parts in found
+        ]
 
     def get(self, key: str) -> Answer | None:
         """The answer that counts: one that succeeded, else the latest; None when there is none at all."""
@@ -114,3 +116,10 @@ class Answers:
                 return answer
             latest = latest or answer
         return latest
+
+
+def _usual(line: bytes) -> Usual | None:
+    try:
+        return usual(loads(line))
+    except ValueError:
+        return None

@@ -69,13 +69,17 @@ class KeyedLines:
             first -= 1
         return range(end - 1, first - 1, -1)
 
-    def only(self, key: str) -> int:
-        """The entry whose line may be of this key where there is one and no more, else -1."""
-        keys, half = self._keys, int(key[:16], 16)
-        entry = bisect_right(keys, half) - 1
-        if entry < 0 or keys[entry] != half or (entry and keys[entry - 1] == half):
-            return -1
-        return entry
+    def only(self, keys: Sequence[str]) -> list[int]:
+        """For each key the entry whose line may be of it, where there is one and no more; else -1."""
+        known = self._keys
+        if len(known) < 2:  # the first one has none before it, and is held against the last
+            return [-1] * len(keys)
+        halves = [int(key[:16], 16) for key in keys]
+        entries = [bisect_right(known, half) - 1 for half in halves]
+        return [
+            entry if known[entry] == half != known[entry - 1] else -1
+            for half, entry in zip(halves, entries, strict=True)
+        ]
 
     def line(self, entry: int) -> bytes:
         """The line of an entry, as it stands in its file."""

@@ -37,7 +37,11 @@ class Parquet:
         self._bytes = 0
         self._writer = arrow.parquet.ParquetWriter(stream, self._schema, compression="snappy")
 
-    def write(self, record: Record) -> None:
+    def write(self, records: Sequence[Record]) -> None:
+        for record in records:
+            self._add(record)
+
+    def _add(self, record: Record) -> None:
         for values, getter in zip(self._held, self._getters, strict=True):
             value = getter(record)
             values.append(value)

@@ -22,7 +22,7 @@ InputRows = Callable[[], Iterable[Mapping[str, Json]]]
 
 
 class Writer(Protocol):
-    def write(self, record: Record) -> None: ...
+    def write(self, records: Sequence[Record]) -> None: ...
 
     def close(self) -> None: ...
 
@@ -56,16 +56,13 @@ class JsonLines:
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
-        self._held: list[bytes] = []
 
-    def write(self, record: Record) -> None:
-        self._held.append(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
-        if len(self._held) >= 100:
-            self.close()
+    def write(self, records: Sequence[Record]) -> None:
+        lines = [orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE) for record in records]
+        self._stream.write(b"".join(lines))
 
     def close(self) -> None:
-        self._stream.write(b"".join(self._held))
-        self._held.clear()
+        pass
 
 
 class Csv:
@@ -80,8 +77,9 @@ class Csv:
         self._getters = [getter for _, getter in columns] + [getter for _, getter, _ in placed]
         stream.write(tables.csv_line([*names, *(name for name, _, _ in placed)]))
 
-    def write(self, record: Record) -> None:
-        self._stream.write(tables.csv_line(getter(record) for getter in self._getters))
+    def write(self, records: Sequence[Record]) -> None:
+        getters = self._getters
+        self._stream.write(b"".join([tables.csv_line(get(record) for get in getters) for record in records]))
 
     def close(self) -> None:
         pass
