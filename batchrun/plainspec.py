@@ -11,7 +11,7 @@ import stat
 
 from batchrun.private import fault_of_folder
 
-_FOLDER, _CONFIG = ".batchrun", "batchrun.toml"
+_FOLDER = ".batchrun"
 _ENDINGS = (".yaml", ".yml")
 _LONGEST = 1 << 20
 """Bytes of a file that is looked through."""
@@ -22,7 +22,7 @@ _PLAIN = _LETTERS | set("._-")
 
 
 class PlainSpec:
-    """A spec that does not name its job, of an operator who configures nothing."""
+    """A spec, and the job that it is."""
 
     def __init__(self, root: str, job: str, shown: str) -> None:
         """`root`: the spec's folder, without links. `shown`: the spec, as people read it."""
@@ -50,13 +50,18 @@ class PlainSpec:
 def find(name: str) -> PlainSpec | None:
     """The spec at `name`; None where it has to be read to know. Raises OSError."""
     base = os.path.basename(name)
-    job, ending = os.path.splitext(base)
-    if ending not in _ENDINGS or not _fits(job) or not _names_no_job(name):
+    stem, ending = os.path.splitext(base)
+    if ending not in _ENDINGS:
+        return None
+    data = _contents(name)
+    named = None if data is None else _name_in(data)
+    job = stem if named == "" else named
+    if job is None or not _fits(job):
         return None
     root = os.path.realpath(os.path.dirname(name))
     here = os.getcwd()
     shown = os.path.join(root, base).removeprefix(here.rstrip("/") + "/")
-    if not set(shown) <= _PLAIN | {"/"} or _is_configured(root):
+    if not set(shown) <= _PLAIN | {"/"} or shown.startswith("-") or _may_set_roots(root):
         return None
     spec = PlainSpec(root, job, shown)
     return spec if spec.is_ours() else None
@@ -66,29 +71,64 @@ def _fits(job: str) -> bool:
     return len(job) <= 64 and job[:1] in _LETTERS and set(job) <= _PLAIN
 
 
-def _is_configured(folder: str) -> bool:
-    """Whether there is a configuration that may have a say in it (`configfiles`)."""
-    homes = [os.environ.get("XDG_CONFIG_HOME", ""), os.path.join(os.environ.get("HOME", ""), ".config")]
-    above = [folder]
-    while folder != os.path.dirname(folder):
-        folder = os.path.dirname(folder)
-        above.append(folder)
-    files = [os.path.join(home, "batchrun", _CONFIG) for home in homes]
-    files += [os.path.join(place, _CONFIG) for place in above]
-    return any(map(os.path.lexists, files)) or any(name.startswith("BATCHRUN_") for name in os.environ)
+# ---- the name --------------------------------------------------------------------------------------
 
 
-def _names_no_job(name: str) -> bool:
-    """Whether no key of the file can be `name`. YAML could also write that with escapes, or in another encoding."""
-    data = _contents(name)
-    if data is None or b"\0" in data:
-        return False
+def _name_in(data: bytes) -> str | None:
+    """How the spec calls its job; "" where it does not, None where that does not show."""
+    if any(text in data for text in _NOT_PLAIN):
+        return None
+    if data.startswith(b"{"):
+        return None if _may_have_key_name(data) else ""
+    # The keys of a block mapping stand at the beginnings of lines, if the first one does: all of these must be words.
+    name, begun = "", False
+    for line in data.splitlines():
+        if not line.strip() or line.startswith(b"#") or line == b"---":
+            continue
+        if begun and line[:1] in b" -]}":
+            continue
+        begun = True
+        key, colon, value = line.partition(b":")
+        if not colon or not key.replace(b"_", b"").isalpha():
+            return None
+        if key == b"name":
+            if name:
+                return None
+            name = value.partition(b" #")[0].strip(b" '\"").decode() or "?"
+    return name
+
+
+_NOT_PLAIN = (b"\0", b"\x85", b"\xe2\x80\xa8", b"\xe2\x80\xa9")
+"""Of another encoding; and what YAML takes for the end of a line, and we do not."""
+
+
+def _may_have_key_name(data: bytes) -> bool:
+    """Whether a key anywhere in it can be `name`, perhaps written with escapes."""
     after = [text.lstrip(b"'\" \t\r\n")[:1] for text in data.split(b"name")[1:]]
     escaped = [text[:1] for text in data.split(b"\\")[1:]]
-    return not (
-        any(char in b":#" or char >= b"\x80" for char in after)
-        or any(char in b"xuU\r\n" or char >= b"\x80" for char in escaped)
-    )
+    return any(char in b":#" for char in after) or any(char in b"xuU\r\n" for char in escaped)
+
+
+# ---- the operator's configuration ------------------------------------------------------------------
+
+
+def _may_set_roots(folder: str) -> bool:
+    """Whether a configuration may let the spec use more folders (`configfiles`): that shows in what we tell."""
+    homes = [os.environ.get("XDG_CONFIG_HOME", ""), os.path.join(os.environ.get("HOME", ""), ".config")]
+    places = [os.path.join(home, "batchrun") for home in homes] + [folder]
+    while folder != os.path.dirname(folder):
+        folder = os.path.dirname(folder)
+        places.append(folder)
+    names = any(name in os.environ for name in ("BATCHRUN_CONFIG", "BATCHRUN_ROOTS"))
+    return names or any(_may_name_roots(os.path.join(place, "batchrun.toml")) for place in places)
+
+
+def _may_name_roots(file: str) -> bool:
+    try:
+        data = _contents(file)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return data is None or b"roots" in data or b"\\" in data
 
 
 def _contents(name: str) -> bytes | None:

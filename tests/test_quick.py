@@ -17,6 +17,16 @@ from tests.workbench import Bench, Ran
 
 ORDINARY = ("-c", "from batchrun.cli import main; main()")
 
+BLOCK = """version: 1
+name: batch
+input: {path: rows.csv, id: id}
+request:
+  model: claude-haiku-4-5
+  max_tokens: 50
+  messages: [{role: user, content: "Say {{ text }}"}]
+output: {path: out/answers.jsonl}
+"""
+
 
 @pytest.fixture
 def bench(tmp_path: Path, make_simulator: MakeSimulator) -> Bench:
@@ -147,27 +157,21 @@ def test_a_holder_that_has_not_said_who_it_is(bench: Bench, holder: subprocess.P
     assert ran.stderr.startswith("error: another process is working on the job 'batch'\n")
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [{"BATCHRUN_ROOTS": "/usr"}, {"ANTHROPIC_API_KEY": ""}, {"batchrun.toml": 'roots = ["/usr"]\n'}],
-    ids=str,
-)
-def test_settings_that_show(bench: Bench, holder: subprocess.Popen[str], changes: dict[str, str]) -> None:
-    for name, text in changes.items():
-        if name.isupper():
-            bench.env[name] = text
-        else:
-            bench.write(name, text)
-    assert both_ways(bench, "run").code == 75
-
-
-def test_specs_that_do_not_show_which_job_they_are(bench: Bench, holder: subprocess.Popen[str]) -> None:
-    """They name it, or their file is called in a way that no job may be."""
-    spec = bench.path("batch.yaml").read_text()
-    bench.write("other.yaml", spec.replace("{", '{"name": "batch",', 1))
-    bench.write("a b.yaml", spec)
-    assert both_ways(bench, "run", "other.yaml").code == 75
-    assert both_ways(bench, "run", "a b.yaml").code == 65
+@pytest.mark.parametrize("root", ["", "BATCHRUN_ROOTS=/usr", "batchrun.toml"])
+@pytest.mark.parametrize("file", ["batch.yaml", "named.yaml", "flow.yaml", "a b.yaml"])
+def test_specs_and_settings_of_all_kinds(
+    bench: Bench, holder: subprocess.Popen[str], file: str, root: str
+) -> None:
+    bench.write("named.yaml", BLOCK)
+    bench.write("flow.yaml", bench.path("batch.yaml").read_text().replace("{", '{"name": "batch",', 1))
+    bench.write("a b.yaml", bench.path("batch.yaml").read_text())
+    if root == "batchrun.toml":
+        bench.write(root, 'roots = ["/usr"]\n')
+    elif root:
+        bench.env["BATCHRUN_ROOTS"] = "/usr"
+    ran = both_ways(bench, "run", file)
+    assert ran.code == (65 if file == "a b.yaml" else 75)
+    assert bool(root and ran.code == 75) is ran.stderr.endswith(f"{file} --root /usr\n")
 
 
 def test_a_spec_whose_name_has_to_be_quoted(bench: Bench) -> None:
