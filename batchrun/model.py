@@ -176,23 +176,27 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Rows of a table that follow each other, all of them text: `cells` holds a list of values for each row.
+    """Rows of a table that follow each other, all of them text, column by column.
 
-    `first` is the number of its first row, which begins on `line` of `source`.
+    `cells` holds all cells of each column as UTF-8, NUL between them. `first` is the number of the first row,
+    which begins on `line` of `source`.
     """
 
     first: int
     ids: Sequence[str]
-    columns: Sequence[str]
-    cells: Sequence[Sequence[str]]
+    cells: Mapping[str, bytes]
     source: str
     line: int
+
+    def texts(self, column: str) -> list[str]:
+        return self.cells[column].decode().split("\0")
 
     def rows(self) -> Iterator[Row]:
         """The same, one by one."""
         line = self.line
-        for number, (id, values) in enumerate(zip(self.ids, self.cells, strict=True), self.first):
-            yield Row(number, id, dict(zip(self.columns, values, strict=True)), f"{self.source}:{line}")
+        table = zip(*map(self.texts, self.cells), strict=True)
+        for number, (id, values) in enumerate(zip(self.ids, table, strict=True), self.first):
+            yield Row(number, id, dict(zip(self.cells, values, strict=True)), f"{self.source}:{line}")
             line += 1 + sum(value.count("\n") for value in values)
 
 

@@ -21,7 +21,8 @@ import orjson
 
 from batchrun import files
 from batchrun.errors import DataError
-from batchrun.expand import Bulk, Expander, Request, json_texts, parts_of, settings_of
+from batchrun.escape import json_texts
+from batchrun.expand import Bulk, Expander, Request, parts_of, settings_of
 from batchrun.inputs.rows import open_rows, resolve
 from batchrun.jail import confine, open_confined
 from batchrun.model import FileFact, FromFile, Job, Node, Row, Slice

@@ -397,12 +397,14 @@ def test_the_parts_say_what_was_edited() -> None:
 
 # ---- many rows at once -------------------------------------------------------------------------
 
-CELLS = st.lists(st.tuples(st.text(), st.text()), min_size=1, max_size=6)
+_CELL = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
+CELLS = st.lists(st.tuples(_CELL, _CELL), min_size=1, max_size=6)
 
 
 def slice_of(cells: Sequence[Sequence[str]], columns: Sequence[str] = ("text", "more")) -> Slice:
     ids = [str(number) for number in range(1, len(cells) + 1)]
-    return Slice(1, ids, columns, cells, "rows.csv", 2)
+    joined = ("\0".join(column).encode() for column in zip(*cells, strict=True))
+    return Slice(1, ids, dict(zip(columns, joined, strict=True)), "rows.csv", 2)
 
 
 @given(cells=CELLS, logic=st.booleans())
@@ -410,11 +412,7 @@ def test_a_slice_asks_what_its_rows_ask(cells: list[tuple[str, str]], logic: boo
     more = "{% if text %}{{ text | upper }} %s{% endif %}{{ more }}" if logic else "{{more}}{{ text }}"
     expander = Expander(a_job({"system": "100 % {{ text }}\n" + more}), no_files)
     rows = slice_of(cells)
-    try:
-        one_by_one = [request for row in rows.rows() for request in expander.row(row)]
-    except DataError:  # half a surrogate pair
-        assert expander.slice(rows) is None
-        return
+    one_by_one = [request for row in rows.rows() for request in expander.row(row)]
     bulk = expander.slice(rows)
     assert bulk is not None
     assert list(bulk.requests()) == one_by_one

@@ -1,12 +1,19 @@
-"""CSV and TSV: RFC 4180 read strictly, by the C parser, over a file that need not fit in memory."""
+"""CSV and TSV: RFC 4180 read strictly, over a file that need not fit in memory.
+
+What the C parser makes of a file is what counts. It makes a `str` of every cell, though, which most cells need
+not become: they go into JSON as the bytes they are. So even tables are cut by a regular expression over bytes,
+and whatever that does not match is left to the parser.
+"""
 
 from __future__ import annotations
 
 import importlib.util
 import io
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from itertools import chain
+from operator import add
 from typing import Protocol, cast
 
 from batchrun.errors import DataError
@@ -20,6 +27,8 @@ class CsvRows:
 
     def __init__(self, delimiter: str, id_column: str | None) -> None:
         self._delimiter, self._id, self._columns = delimiter, id_column, Columns(id_column)
+        self._mark = re.escape(delimiter.encode())
+        self._bare = rb'[^"\r\n%b][^\r\n%b]*+' % (self._mark, self._mark)
 
     def __call__(self, source: Source, before: int) -> Iterator[Record | Table]:
         """The rows of one file; `before` is the number of rows ahead of it. An empty file has none.
@@ -28,34 +37,44 @@ class CsvRows:
         and tells what is wrong and where.
         """
         blocks = source.blocks()
-        header: list[str] | None = None
-        number, rest = before, Block(b"", 1, 0)
-        for block in blocks:
-            whole, rest = _cut(Block(rest.data + block.data, rest.line, rest.offset) if rest.data else block)
-            rows = self._parsed(source.decode(whole))
-            if rows and rows[0] and header is None and _even(rows, len(rows[0])):
-                header = rows.pop(0)
-                self._columns.check(header, source, 1)
-                top = _height(header)
-            elif rows is not None and header is not None and _even(rows, len(header)):
-                top = 0
-            else:
-                rest = Block(whole.data + rest.data, whole.line, whole.offset)
-                break
+        header, rest = self._header(next(blocks, Block(b"", 1, 0)), source)
+        number, even = before, self._even_rows(len(header or ()))
+        while header and len(rest.data) <= _REST:
+            rows = even.findall(rest.data)
+            odd = rows.pop()[-1] if rows and rows[-1][-1] else b""
+            even_data = rest.data[: len(rest.data) - len(odd)]
+            source.decode(rest._replace(data=even_data))
             if rows:
-                yield Table(whole.line + top, header, rows)
+                yield Table(rest.line, len(rows), dict(zip(header, _columns(rows), strict=True)))
             number += len(rows)
-            if len(rest.data) > _REST:
+            if (block := next(blocks, None)) is None:
+                rest = _below(rest, len(even_data))
                 break
+            rest = Block(odd + block.data, block.line - odd.count(b"\n"), block.offset - len(odd))
         texts = map(source.decode, chain((rest,), blocks))
         yield from self._one_by_one(texts, source, header, rest.line, number)
 
-    def _parsed(self, text: str) -> list[list[str]] | None:
-        """Its rows, or None when it is no whole number of them."""
-        try:
-            return list(self._reader((text,)))
-        except _parser().Error:
-            return None
+    def _header(self, block: Block, source: Source) -> tuple[list[str] | None, Block]:
+        """The names of the columns and what follows them; None where all is to be read row by row."""
+        cell = rb'(?:"%b"|%b)?' % (_QUOTED, self._bare)
+        found = re.match(rb"(?:%b%b)*+%b\r?\n" % (cell, self._mark, cell), block.data)
+        if found is None or not self._delimiter.isascii():  # which is one byte
+            return None, block
+        header = next(self._reader((source.decode(block._replace(data=found[0])),)))
+        if not header or len(header) > _WIDE:
+            return None, block
+        self._columns.check(header, source, 1)
+        return header, _below(block, found.end())
+
+    def _even_rows(self, width: int) -> re.Pattern[bytes]:
+        """Finds the rows of a block, each as the cells in quotes and without, by turns, of which one is empty;
+        and in a last group what follows them.
+
+        The parser finds the same in what is matched: a cell that begins with a quote ends with one, and any
+        other is as it stands. No repeat gives anything back, so the time is linear whatever the data.
+        """
+        cell = rb'(?:"(%b)"|(%b)%b)' % (_QUOTED, self._bare, b"" if width == 1 else b"?")
+        return re.compile(rb"%b\r?\n|(.+)" % self._mark.join([cell] * width), re.DOTALL)
 
     def _reader(self, texts: Iterable[str]) -> _Reader:
         """Over lines that end in LF; a CR stays where it is, so that fields keep their bytes."""
@@ -126,30 +145,32 @@ class CsvRows:
         return source.error(f"{row}: {fault.message}", line=fault.line, hint=fault.hint)
 
 
-def _cut(block: Block) -> tuple[Block, Block]:
-    """The lines up to the end of the last whole row, and the rest, if quotes come in pairs as they should.
-    Where they don't, the parser finds that a field is open at the end."""
+def _columns(rows: list[tuple[bytes, ...]]) -> Iterator[bytes]:
+    """The cells of each column, joined by NUL."""
+    groups = list(zip(*rows, strict=True))
+    for quoted, bare in zip(groups[0:-1:2], groups[1:-1:2], strict=True):
+        cells = b"\0".join(bare)
+        if not any(quoted):
+            yield cells
+        elif b'"' in cells:
+            yield b"\0".join(q.replace(b'""', b'"') + b for q, b in zip(quoted, bare, strict=True))
+        else:  # all quotes come in pairs, each for one; taking every other piece is faster than `replace`
+            pieces = b"\0".join(map(add, quoted, bare)).split(b'"')
+            yield b'"'.join(pieces[::2])
+
+
+def _below(block: Block, end: int) -> Block:
     data, line, offset = block
-    end = len(data)
-    even = data.count(b'"') % 2 == 0
-    while not even and end:
-        cut = data.rfind(b"\n", 0, end - 1) + 1
-        even = data.count(b'"', cut, end) % 2 == 1
-        end = cut
-    return Block(data[:end], line, offset), Block(data[end:], line + data.count(b"\n", 0, end), offset + end)
+    return Block(data[end:], line + data.count(b"\n", 0, end), offset + end)
 
 
-def _even(rows: Sequence[Sequence[str]], width: int) -> bool:
-    return set(map(len, rows)) <= {width}
-
-
-def _height(fields: Sequence[str]) -> int:
-    """The lines that a row takes."""
-    return 1 + sum(field.count("\n") for field in fields)
-
+_QUOTED = rb'[^"]*+(?:""[^"]*+)*+'
 
 _REST = 1_000_000
 """Bytes of one unfinished row above which the row is left to the parser: no need to copy it again and again."""
+
+_WIDE = 1_000
+"""Columns above which all rows are left to the parser: a pattern for so many takes long to make."""
 
 
 def _from_line(source: Source, line: int) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from batchrun.errors import DataError
 from batchrun.inputs.columns import no_column
@@ -43,12 +43,11 @@ class Ids:
         self._seen.add(mark)
         return value
 
-    def take_all(self, columns: Sequence[str], cells: Sequence[Sequence[str]]) -> list[str] | None:
+    def take_all(self, cells: Mapping[str, bytes]) -> list[str] | None:
         """The ids of many rows; None, and nothing is taken, where `take` may refuse one of them."""
-        if self._column not in columns:
+        if self._column not in cells:
             return None
-        at = columns.index(self._column)
-        values = [fields[at] for fields in cells]
+        values = cells[self._column].decode().split("\0")
         marks = set(map(hash, values))
         if len(marks) < len(values) or not self._seen.isdisjoint(marks) or not all(map(str.strip, values)):
             return None

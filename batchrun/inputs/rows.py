@@ -64,7 +64,7 @@ class Rows:
                 for piece in readers[format](source, number):
                     if isinstance(piece, Table):
                         yield from _slice(piece, number + 1, ids, source.name)
-                        number += len(piece.cells)
+                        number += piece.rows
                         continue
                     number += 1
                     line, values = piece
@@ -109,9 +109,9 @@ def _one_by_one(pieces: Iterator[Row | Slice]) -> Iterator[Row]:
 
 def _slice(table: Table, first: int, ids: Ids | None, name: str) -> Iterator[Row | Slice]:
     """The table with the ids of its rows; row by row where not all of them are good, for the one that is not."""
-    numbers = range(first, first + len(table.cells))
-    named = ids.take_all(table.columns, table.cells) if ids else list(map(str, numbers))
-    whole = Slice(first, named or [""] * len(numbers), table.columns, table.cells, name, table.line)
+    numbers = range(first, first + table.rows)
+    named = ids.take_all(table.cells) if ids else list(map(str, numbers))
+    whole = Slice(first, named or [""] * table.rows, table.cells, name, table.line)
     if named is not None:
         yield whole
     elif ids:

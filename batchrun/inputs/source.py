@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
@@ -35,12 +35,12 @@ Record = tuple[int, Mapping[str, Json]]
 
 
 class Table(NamedTuple):
-    """Many rows at once, as a reader of tables yields them: the line the first begins on, the names of the
-    columns, and for each row as many values."""
+    """Many rows at once, as a reader of tables yields them: the line the first begins on, how many they are,
+    and the cells of each column as UTF-8, NUL between them."""
 
     line: int
-    columns: Sequence[str]
-    cells: Sequence[Sequence[str]]
+    rows: int
+    cells: Mapping[str, bytes]
 
 
 class Block(NamedTuple):

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from batchrun.errors import DataError, Problem
@@ -276,7 +276,7 @@ def test_a_table_of_several_blocks_comes_in_slices(tmp_path: Path) -> None:
     found = pieces(tmp_path, "t.csv", id="id")
     slices = [piece for piece in found if isinstance(piece, Slice)]
     assert len(slices) == len(found) > 3
-    assert [tuple(cells) for piece in slices for cells in piece.cells] == rows
+    assert [tuple(row.values.values()) for piece in slices for row in piece.rows()] == rows
     assert [id for piece in slices for id in piece.ids] == [row[0] for row in rows]
     lines = text.getvalue().encode().split(b"\n")
     for piece in slices:
@@ -284,13 +284,49 @@ def test_a_table_of_several_blocks_comes_in_slices(tmp_path: Path) -> None:
         assert lines[int(row.where.partition(":")[2]) - 1].startswith(row.id.encode() + b",")
 
 
-@pytest.mark.parametrize("odd", ['5" pipe', '"a\nb"'])
-def test_quotes_that_do_not_come_in_pairs_are_read_row_by_row(tmp_path: Path, odd: str) -> None:
+@pytest.mark.parametrize("odd", ['5" pipe', '"a\nb"', '6" "'])
+def test_quotes_that_do_not_come_in_pairs(tmp_path: Path, odd: str) -> None:
     lines = [f"{n},{odd},{'y' * 50}" for n in range(40_001)]
     write(tmp_path, {"t.csv": "\n".join(["id,text,z", *lines]).encode()})
     found = read(tmp_path, "t.csv", id="id")
     assert len(found) == 40_001
-    assert {row.values["text"] for row in found} == {odd.strip('"')}
+    assert {row.values["text"] for row in found} == {odd if odd[0] != '"' else odd.strip('"')}
+
+
+@given(text=st.text(st.sampled_from('aé🙂 ",\r\n\v\u2028'), max_size=24), width=st.integers(1, 3))
+@example(text='a,b"c\n"""",d\n', width=2)
+@example(text='"a""",b\r\n,"\r\n"\n', width=2)
+def test_a_table_is_what_the_csv_module_reads(text: str, width: int) -> None:
+    """In slices, row by row, or both: and it is refused where the module refuses it."""
+    header = ["x", "y", "z"][:width]
+    lines = io.StringIO(text, newline="\n")
+    try:
+        expected = list(csv.reader(lines, strict=True))
+        while expected and not expected[-1]:  # blank lines at the end mean nothing
+            expected.pop()
+        refused = any(len(row) != width for row in expected)
+    except csv.Error:
+        expected, refused = [], True
+    with TemporaryDirectory() as folder:
+        write(Path(folder), {"t.csv": f"{','.join(header)}\n{text}".encode()})
+        try:
+            found = [list(row.values.values()) for row in read(Path(folder), "t.csv")]
+        except DataError:
+            assert refused
+        else:
+            assert not refused
+            assert found == expected
+
+
+def test_a_table_with_very_many_columns(tmp_path: Path) -> None:
+    names = [f"c{n}" for n in range(3_000)]
+    write(tmp_path, {"t.csv": "\n".join([",".join(names)] * 3).encode()})
+    assert [list(row.values.values()) for row in read(tmp_path, "t.csv")] == [names, names]
+
+
+def test_a_delimiter_that_is_several_bytes(tmp_path: Path) -> None:
+    write(tmp_path, {"t.csv": "a、b\n1、ま\n".encode()})
+    assert values(tmp_path, "t.csv", delimiter="、") == [{"a": "1", "b": "ま"}]
 
 
 @pytest.mark.parametrize(
