@@ -316,10 +316,11 @@ def _insides(rows: Slice, source: str | Compiled | None) -> list[bytes] | None:
     """What a column or a template puts into a hole, for each row."""
     if isinstance(source, str):
         return json_cells(rows.cells[source]) if source in rows.cells else None
-    try:
-        return json_texts([source.render(row.values) for row in rows.rows()]) if source else None
-    except DataError:  # which row it is, the way of single rows says
+    if source is None or source.logic is None:
         return None
+    columns = {name: rows.texts(name) for name in rows.cells if source.logic.sees(name)}
+    texts = source.logic.many(columns, sum(map(len, rows.cells.values()))) if columns else None
+    return json_texts(texts) if texts else None
 
 
 def _column(name: str, template: Template) -> Hole:

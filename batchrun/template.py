@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ import orjson
 from batchrun.errors import DataError, Problem
 from batchrun.growth import TooComplex, growth_of
 from batchrun.model import Json, Template
+from batchrun.straight import straight
 from batchrun.templatefilters import BOUNDED, refusing
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class Compiled:
 
     template: Template
     parts: tuple[str, ...] | None
-    logic: Callable[[Values], str] | None = None
+    logic: Logic | None = None
 
     @property
     def constant(self) -> str | None:
@@ -97,7 +98,7 @@ def compile_template(template: Template) -> Compiled:
         return Compiled(template, parts)
     if problem := check_syntax(template):
         raise DataError(problem.message, where=problem.where, hint=problem.hint)
-    return Compiled(template, None, _Logic(template))
+    return Compiled(template, None, Logic(template))
 
 
 def check_syntax(template: Template) -> Problem | None:
@@ -151,7 +152,7 @@ def undefined(name: str, values: Collection[str], template: Template) -> DataErr
     )
 
 
-def _environment(templates: Mapping[str, str], emit: Callable[[object], str] = to_text) -> Environment:
+def _environment(templates: Mapping[str, str], emit: Callable[[object], str] | None = to_text) -> Environment:
     from minijinja import Environment
 
     return Environment(
@@ -165,7 +166,7 @@ def _environment(templates: Mapping[str, str], emit: Callable[[object], str] = t
     )
 
 
-class _Logic:
+class Logic:
     """A template that takes the engine. What one rendering may do is bounded: by its steps, and by the text
     of its values."""
 
@@ -174,6 +175,33 @@ class _Logic:
         self._environment = _environment({"t": template.source}, self._emit)
         self._growth = growth_of(template.source, MAX_TEXT)
         self._left = 0
+        self._straight = straight(template.source)
+        self._unweighed = _environment({"t": template.source}, emit=None)
+
+    def sees(self, column: str) -> bool:
+        """Whether the template may take something from a column."""
+        return column in self._template.source or "row" in self._template.source
+
+    def many(self, columns: Mapping[str, Sequence[str]], size: int) -> list[str] | None:
+        """The texts for many rows of text; None where one row has something wrong, or may have: `__call__` says.
+
+        `columns` holds all that the template `sees`, `size` is not less than the characters of all the rows. They
+        come to as much together as one rendering may by itself.
+        """
+        if any(growth.of(size) > MAX_VALUES for growth in self._growth):
+            return None
+        plain = self._straight
+        weighed = plain is None or not plain.columns <= columns.keys() or plain.copies * size > MAX_TEXT
+        render = (self._environment if weighed else self._unweighed).render_template
+        whole = "row" in self._template.source
+        self._left, found = MAX_TEXT, []
+        try:
+            for cells in zip(*columns.values(), strict=True):
+                row = dict(zip(columns, cells, strict=True))
+                found.append(render("t", **{"row": row, **row}) if whole else render("t", **row))
+        except Exception:  # whatever it is, the row by itself has it again
+            return None
+        return found
 
     def __call__(self, values: Values) -> str:
         from minijinja import TemplateError

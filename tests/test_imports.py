@@ -18,7 +18,7 @@ RINGS: dict[int, set[str]] = {
     0: {"model", "errors"},
     1: {
         "actions", "codec", "config", "deepjson", "escape", "estimate", "events", "expand", "growth", "lifecycle", "models", "money", "notices", "outcome", "overview", "pace", "params", "phases", "policy", "prices", "render", "report",
-        "results", "safetext", "specnames", "state", "status", "template", "templatefilters", "units", "verdicts",
+        "results", "safetext", "specnames", "state", "status", "straight", "template", "templatefilters", "units", "verdicts",
     },
     2: {
         "answers", "client", "clockwork", "configfiles", "crash", "files", "hooks", "inputs", "intact", "interrupts", "jail", "joblock", "keyedlines", "neighbours", "outputs", "ownership", "plainspec", "private", "proof",
