@@ -26,6 +26,10 @@ from batchrun.template import Compiled, Values, compile_template, to_text, undef
 KEY_BYTES = 16
 _ORDER_MATTERS = frozenset({"schema", "input_schema", "input"})
 
+_AT_ONCE = 1 << 19
+"""Bytes of text of the spec's own that the requests of a slice may hold. All are in memory together, and they
+are made faster where that is the processor's cache."""
+
 Hole = Callable[[Values], bytes]
 ReadFile = Callable[[str], bytes]
 
@@ -96,6 +100,8 @@ class Expander:
         self._renderer = None if job.request is None else Renderer(job.request, read_file)
         self._every_row = job.request is None or _depends_on_row(job.request)
         self._facts: Facts | None = None
+        self.at_once = max(1, _AT_ONCE // self._renderer.size) if self._renderer else 1
+        """How many rows a slice should have at most."""
 
     def row(self, row: Row) -> list[Request]:
         """One request a sample. Raises DataError or MissingInput naming the row."""
@@ -244,6 +250,9 @@ class Renderer:
         """What fills each hole with text: a column, or a template. None for what is no text."""
         self._media: list[int] = []
         self._pattern = self._compile(request, ordered=False)
+        templates = (text.template for text in self._texts if isinstance(text, Compiled))
+        self.size = len(self._pattern) + sum(len(template.source) for template in templates)
+        """What the spec itself has in each of the `params`, about."""
 
     def __call__(self, values: Values) -> tuple[bytes, int]:
         filled = tuple([hole(values) for hole in self._holes])

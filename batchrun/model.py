@@ -191,6 +191,20 @@ class Slice:
     def texts(self, column: str) -> list[str]:
         return self.cells[column].decode().split("\0")
 
+    def parts(self, count: int) -> Iterator[Slice]:
+        """The same, at most `count` rows at a time."""
+        if len(self.ids) <= count:
+            yield self
+            return
+        line = self.line
+        cells = [column.split(b"\0") for column in self.cells.values()]
+        for start in range(0, len(self.ids), count):
+            stop = start + count
+            part = [b"\0".join(column[start:stop]) for column in cells]
+            ids = self.ids[start:stop]
+            yield Slice(self.first + start, ids, dict(zip(self.cells, part, strict=True)), self.source, line)
+            line += len(ids) + sum(column.count(b"\n") for column in part)
+
     def rows(self) -> Iterator[Row]:
         """The same, one by one."""
         line = self.line

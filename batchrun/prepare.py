@@ -141,9 +141,11 @@ def _prepare(
         for piece in rows.pieces():
             if isinstance(piece, Row):
                 intake.take(piece, expander.row(piece))
-            elif (bulk := expander.slice(piece)) is None or not intake.take_all(piece, bulk):
-                for row in piece.rows():
-                    intake.take(row, expander.row(row))
+                continue
+            for part in piece.parts(expander.at_once):
+                if (bulk := expander.slice(part)) is None or not intake.take_all(part, bulk):
+                    for row in part.rows():
+                        intake.take(row, expander.row(row))
         new_shards = cutter.close()
     seen = intake.seen
     expansion = Expansion(

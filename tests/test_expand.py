@@ -419,6 +419,24 @@ def test_a_slice_asks_what_its_rows_ask(cells: list[tuple[str, str]], logic: boo
     assert bulk.names == [request.key.hex().encode() for request in one_by_one]
 
 
+@given(cells=CELLS, count=st.integers(1, 7))
+def test_the_parts_of_a_slice_have_its_rows(cells: list[tuple[str, str]], count: int) -> None:
+    rows = slice_of(cells)
+    parts = list(rows.parts(count))
+    assert [row for part in parts for row in part.rows()] == list(rows.rows())
+    assert {len(part.ids) for part in parts[:-1]} <= {count}
+    assert len(parts[-1].ids) <= count
+
+
+@pytest.mark.parametrize("content", ["{{ text }}", "{% if text %}{% endif %}"])
+def test_the_longer_the_prompt_the_fewer_rows_at_once(content: str) -> None:
+    """Their requests are in memory together."""
+    short, long = (a_job({"system": "x" * size + content}) for size in (10, 10_000))
+    assert Expander(short, no_files).at_once > 2_000
+    assert 40 < Expander(long, no_files).at_once < 60
+    assert Expander(a_job({"system": "x" * 1_000_000 + content}), no_files).at_once == 1
+
+
 @pytest.mark.parametrize(
     ("request_", "changes"),
     [
