@@ -137,7 +137,7 @@ class Estimator:
         known to be base64; more may be."""
         facts = self._models.get(model) or self._facts(model)
         if not media and _is_plain(params) and len(params) <= facts.linear:
-            self._count(model, 1, params, max_tokens)
+            self._count(model, 1, len(params), _other(params), max_tokens)
             return
         text, low, high, open_ended = _media(params, facts, media)
         low = min(int(low + facts.low(len(text))), facts.context)
@@ -158,20 +158,25 @@ class Estimator:
             self._add_low(facts.price, low, output_low, cached[0], geo)
             self._add_high(facts.price, high, max_tokens, cached[1], geo, hour=_HOUR in params)
 
-    def add_all(self, params: Sequence[bytes], *, model: str, max_tokens: int) -> None:
-        """Many requests (at least one) that differ in text only: what one is, all are."""
+    def add_all(
+        self, params: Sequence[bytes], *, same: bytes, text: bytes, model: str, max_tokens: int
+    ) -> None:
+        """Many requests (at least one) that differ in text only: what one is, all are. `same` is what each of
+        them has, `text` what they have beside it in all, so that the prompt's bytes are counted once."""
         facts = self._models.get(model) or self._facts(model)
         if _is_plain(params[0]) and max(map(len, params)) <= facts.linear:
-            self._count(model, len(params), b"".join(params), max_tokens)
+            number = len(params)
+            size, other = number * len(same) + len(text), number * _other(same) + _other(text)
+            self._count(model, number, size, other, max_tokens)
         else:
             for one in params:
                 self.add(one, model=model, max_tokens=max_tokens)
 
-    def _count(self, model: str, requests: int, text: bytes, max_tokens: int) -> None:
+    def _count(self, model: str, requests: int, size: int, other: int, max_tokens: int) -> None:
         sums = self._plain.setdefault(model, _Plain())
         sums.requests += requests
-        sums.size += len(text)
-        sums.other += _other(text)
+        sums.size += size
+        sums.other += other
         sums.output_low += requests * int(max_tokens * OUTPUT_SHARE_LOW)
         sums.output_high += requests * max_tokens
 

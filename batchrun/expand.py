@@ -9,9 +9,10 @@ order (it writes the properties of a structured answer in the schema's order), s
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from hashlib import blake2b
+from itertools import chain
 from typing import NamedTuple, cast
 
 import orjson
@@ -53,6 +54,10 @@ class Bulk(NamedTuple):
     params: list[bytes]
     model: str
     max_tokens: int
+    same: bytes
+    """What all of the `params` have, their holes left out."""
+    text: bytes
+    """What fills the holes of all of them."""
 
     def requests(self) -> Iterator[Request]:
         for key, params in zip(self.keys, self.params, strict=True):
@@ -74,6 +79,17 @@ def key_of(params: bytes, sample: int = 1) -> bytes:
     if sample > 1:
         digest.update(b"\0sample %d" % sample)
     return digest.digest()
+
+
+def _keys_of(params: Sequence[bytes], head: bytes) -> list[bytes]:
+    """`key_of` for many that begin with `head`, which may be a long prompt and is hashed once."""
+    begun, rest = blake2b(head, digest_size=KEY_BYTES), len(head)
+    keys = []
+    for one in params:
+        digest = begun.copy()
+        digest.update(one[rest:])
+        keys.append(digest.digest())
+    return keys
 
 
 def canonical(value: Json) -> Json:
@@ -122,16 +138,17 @@ class Expander:
         """
         if self._every_row or self._job.samples > 1 or self._renderer is None:
             return None
-        params = self._renderer.slice(rows)
-        if not params:
+        filled = self._renderer.slice(rows)
+        if filled is None:
             return None
+        params, text = filled
         try:
             facts = self._facts_of(params[0])
         except DataError:
             return None
-        keys = [blake2b(p, digest_size=KEY_BYTES).digest() for p in params]
+        keys = _keys_of(params, self._renderer.head)
         names = b"".join(keys).hex(",", KEY_BYTES).encode().split(b",")
-        return Bulk(keys, names, params, facts.model, facts.max_tokens)
+        return Bulk(keys, names, params, facts.model, facts.max_tokens, self._renderer.same, text)
 
     def _facts_of(self, params: bytes) -> Facts:
         """Of every request, or of the first where all are alike. Raises DataError."""
@@ -250,6 +267,9 @@ class Renderer:
         """What fills each hole with text: a column, or a template. None for what is no text."""
         self._media: list[int] = []
         self._pattern = self._compile(request, ordered=False)
+        marked = self._pattern % ((b"\0",) * len(self._holes))
+        self.head, self.same = marked.partition(b"\0")[0], marked.replace(b"\0", b"")
+        """What all `params` begin with, and what all of them have."""
         templates = (text.template for text in self._texts if isinstance(text, Compiled))
         self.size = len(self._pattern) + sum(len(template.source) for template in templates)
         """What the spec itself has in each of the `params`, about."""
@@ -258,14 +278,18 @@ class Renderer:
         filled = tuple([hole(values) for hole in self._holes])
         return self._pattern % filled, sum(len(filled[i]) for i in self._media)
 
-    def slice(self, rows: Slice) -> list[bytes] | None:
-        """The `params` of many rows. None where a hole takes more than text, or a row has something wrong."""
+    def slice(self, rows: Slice) -> tuple[list[bytes], bytes] | None:
+        """The `params` of many rows, and what fills the holes of all. None where there are none, where one takes
+        more than text, or where a row has something wrong."""
         filled = []
         for source in self._texts:
             if (inside := _insides(rows, source)) is None:
                 return None
             filled.append(inside)
-        return list(map(self._pattern.__mod__, zip(*filled, strict=True)))
+        if not filled:
+            return None
+        text = b"".join(chain.from_iterable(filled))
+        return list(map(self._pattern.__mod__, zip(*filled, strict=True))), text
 
     def _compile(self, node: Node, *, ordered: bool) -> bytes:
         match node:

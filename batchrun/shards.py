@@ -92,7 +92,9 @@ class Cutter:
         if self._stream is not None:
             self._write(b"\n".join(map(self._line.__mod__, zip(bulk.names, bulk.params, strict=True))))
         self._count, self._bytes = self._count + number, size
-        self._estimator.add_all(bulk.params, model=bulk.model, max_tokens=bulk.max_tokens)
+        self._estimator.add_all(
+            bulk.params, same=bulk.same, text=bulk.text, model=bulk.model, max_tokens=bulk.max_tokens
+        )
         return True
 
     def close(self) -> tuple[Shard, ...]:

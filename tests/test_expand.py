@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -417,6 +418,7 @@ def test_a_slice_asks_what_its_rows_ask(cells: list[tuple[str, str]], logic: boo
     assert bulk is not None
     assert list(bulk.requests()) == one_by_one
     assert bulk.names == [request.key.hex().encode() for request in one_by_one]
+    assert Counter(b"".join(bulk.params)) == Counter(bulk.same * len(cells) + bulk.text)
 
 
 @given(cells=CELLS, count=st.integers(1, 7))

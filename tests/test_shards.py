@@ -205,6 +205,8 @@ def test_many_requests_at_once_make_the_same_shard(
         [r.params for r in many],
         "claude-haiku-4-5",
         7,
+        same=b"",
+        text=b"".join(r.params for r in many),
     )
     cutter = Cutter(
         limited(),
@@ -224,7 +226,10 @@ def test_many_requests_at_once_make_the_same_shard(
 @pytest.mark.parametrize(("fits", "limits"), [(True, {"requests": 3}), (False, {"requests": 2})])
 def test_many_requests_are_added_whole_or_not_at_all(fits: bool, limits: dict[str, int]) -> None:
     many = [request(text) for text in ("a", "b", "c")]
-    bulk = Bulk([r.key for r in many], [b""] * 3, [r.params for r in many], "claude-haiku-4-5", 7)
+    params = [r.params for r in many]
+    bulk = Bulk(
+        [r.key for r in many], [b""] * 3, params, "claude-haiku-4-5", 7, same=b"", text=b"".join(params)
+    )
     cutter = Cutter(
         limited(**limits), first=1, nonce=lambda: "0" * 16, price_of=lambda _model: None, path_of=None
     )
