@@ -13,6 +13,7 @@ from batchrun.private import fault_of_folder
 
 _FOLDER = ".batchrun"
 _ENDINGS = (".yaml", ".yml")
+_SETTINGS = ("BATCHRUN_", "ANTHROPIC_BASE_URL", "ANTHROPIC_WORKSPACE_ID")
 _LONGEST = 1 << 20
 """Bytes of a file that is looked through."""
 
@@ -24,9 +25,10 @@ _PLAIN = _LETTERS | set("._-")
 class PlainSpec:
     """A spec, and the job that it is."""
 
-    def __init__(self, root: str, job: str, shown: str) -> None:
-        """`root`: the spec's folder, without links. `shown`: the spec, as people read it."""
-        self.job, self.shown = job, shown
+    def __init__(self, root: str, job: str, shown: str, configured: bool) -> None:
+        """`root`: the spec's folder, without links. `shown`: the spec, as people read it. `configured`: whether
+        there are settings in which something may be wrong."""
+        self.job, self.shown, self.configured = job, shown, configured
         self._folders = [os.path.join(root, _FOLDER), os.path.join(root, _FOLDER, job)]
 
     @property
@@ -61,9 +63,11 @@ def find(name: str) -> PlainSpec | None:
     root = os.path.realpath(os.path.dirname(name))
     here = os.getcwd()
     shown = os.path.join(root, base).removeprefix(here.rstrip("/") + "/")
-    if not set(shown) <= _PLAIN | {"/"} or shown.startswith("-") or _may_set_roots(root):
+    configuration = _configuration(root)
+    if not set(shown) <= _PLAIN | {"/"} or shown.startswith("-") or _may_set_roots(configuration):
         return None
-    spec = PlainSpec(root, job, shown)
+    configured = bool(configuration) or any(name.startswith(_SETTINGS) for name in os.environ)
+    spec = PlainSpec(root, job, shown, configured)
     return spec if spec.is_ours() else None
 
 
@@ -112,23 +116,27 @@ def _may_have_key_name(data: bytes) -> bool:
 # ---- the operator's configuration ------------------------------------------------------------------
 
 
-def _may_set_roots(folder: str) -> bool:
-    """Whether a configuration may let the spec use more folders (`configfiles`): that shows in what we tell."""
+def _configuration(folder: str) -> list[bytes | None]:
+    """What stands in the files that may have a say in it (`configfiles`); None for one that is no plain file."""
     homes = [os.environ.get("XDG_CONFIG_HOME", ""), os.path.join(os.environ.get("HOME", ""), ".config")]
     places = [os.path.join(home, "batchrun") for home in homes] + [folder]
     while folder != os.path.dirname(folder):
         folder = os.path.dirname(folder)
         places.append(folder)
-    names = any(name in os.environ for name in ("BATCHRUN_CONFIG", "BATCHRUN_ROOTS"))
-    return names or any(_may_name_roots(os.path.join(place, "batchrun.toml")) for place in places)
+    found = []
+    for place in places:
+        try:
+            found.append(_contents(os.path.join(place, "batchrun.toml")))
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+    return found
 
 
-def _may_name_roots(file: str) -> bool:
-    try:
-        data = _contents(file)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    return data is None or b"roots" in data or b"\\" in data
+def _may_set_roots(configuration: list[bytes | None]) -> bool:
+    """Whether it may let the spec use more folders: that shows in what we tell."""
+    if "BATCHRUN_ROOTS" in os.environ or "BATCHRUN_CONFIG" in os.environ:
+        return True
+    return any(text is None or b"roots" in text or b"\\" in text for text in configuration)
 
 
 def _contents(name: str) -> bytes | None:

@@ -54,7 +54,7 @@ def _run(name: str = "batch.yaml", *, quiet: bool) -> int | None:
 
     spec = plainspec.find(name)
     if spec is None or spec.may_be_done():
-        code = _nothing_to_do(name, quiet=quiet)
+        code = _nothing_to_do(name, quiet=quiet, configured=spec is None or spec.configured)
         if code is not None:
             return code
     return _held_elsewhere(spec, quiet=quiet) if spec else None
@@ -75,16 +75,18 @@ def _held_elsewhere(spec: PlainSpec, *, quiet: bool) -> int | None:
     return None
 
 
-def _nothing_to_do(name: str, *, quiet: bool) -> int | None:
+def _nothing_to_do(name: str, *, quiet: bool, configured: bool) -> int | None:
     import time
     from pathlib import Path
 
-    from batchrun.configfiles import load_config
     from batchrun.finished import finished
 
     spec = Path(name)
-    if load_config(spec.absolute().parent).roots:
-        return None
+    if configured:
+        from batchrun.configfiles import load_config
+
+        if load_config(spec.absolute().parent).roots:
+            return None
     outcome = finished(spec)
     if outcome is None:
         return None

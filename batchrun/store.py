@@ -21,15 +21,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from batchrun import files, joblock, state
 from batchrun.errors import ConfigError, DataError, DiskError, Locked, MissingInput
 from batchrun.jail import STATE_FOLDER as FOLDER
 from batchrun.jail import open_regular
-from batchrun.neighbours import Neighbour, neighbours
 from batchrun.private import fault_of_folder, open_file
 from batchrun.safetext import escaped
 from batchrun.state import Phase, RunState, Shard
+
+if TYPE_CHECKING:
+    from batchrun.neighbours import Neighbour
 
 SANDBOX = "@sandbox"
 
@@ -237,6 +240,9 @@ class Store:
 
     def others(self) -> Iterator[Neighbour]:
         """The other jobs of this folder, as far as their states can be read."""
+        # Here: a job that is done asks for none, and is to be seen quickly.
+        from batchrun.neighbours import neighbours
+
         return neighbours(self.folder.parent, leaving_out=self.folder.name)
 
     def owned_elsewhere(self) -> frozenset[str]:

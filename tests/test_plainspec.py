@@ -155,8 +155,13 @@ def test_a_configuration_that_allows_more_folders(tmp_path: Path, place: str) ->
     (tmp_path / ".config" / "batchrun").mkdir(parents=True)
     path = written(tmp_path / "job")
     settings = tmp_path / place / "batchrun.toml"
-    settings.write_text("max_cost_usd = 5")
-    assert plainspec.find(str(path)) is not None
+    found = plainspec.find(str(path))
+    assert found is not None
+    assert not found.configured
+    settings.write_text("[budget]\ndefault_usd = 5")
+    found = plainspec.find(str(path))
+    assert found is not None
+    assert found.configured
     for line in ('roots = ["/"]', '"\\u0072oots" = ["/"]'):
         settings.write_text(line)
         assert configfiles.load_config(path.parent).roots

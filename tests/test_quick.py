@@ -93,6 +93,27 @@ def test_what_is_wrong_is_told_as_ever(bench: Bench) -> None:
     assert ran.stderr.startswith("error: the state file is damaged: ")
 
 
+@pytest.mark.parametrize(
+    "name, text",
+    [
+        ("batchrun.toml", "roots"),
+        ("batchrun.toml", "nonsense = 1"),
+        ("BATCHRUN_NONSENSE", "1"),
+        ("BATCHRUN_HOOKS_TRIES", "many"),
+        ("ANTHROPIC_BASE_URL", "nonsense"),
+    ],
+)
+def test_settings_that_are_wrong_are_told_as_ever(bench: Bench, name: str, text: str) -> None:
+    bench.job(rows=2)
+    bench.run("run", code=0)
+    if name.isupper():
+        bench.env[name] = text
+    else:
+        bench.write(name, text)
+    ran = both_ways(bench, "run")
+    assert ran.code == (0 if name == "BATCHRUN_NONSENSE" else 78)
+
+
 def test_rows_that_failed_keep_their_exit_code_and_hint(bench: Bench) -> None:
     wrong = {"type": "invalid_request_error", "message": "no"}
     bench.serve(results=[{"match": "word 2", "type": "errored", "error": wrong}])
