@@ -26,15 +26,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from math import ceil
 from string import ascii_letters
 from typing import Any
 
 import orjson
 
+from batchrun.figures import Estimate, Price
 from batchrun.models import facts_of
-from batchrun.prices import DISCOUNT, Price, PriceLookup, is_before
+from batchrun.prices import DISCOUNT, PriceLookup, is_before
 
 BYTES_PER_TOKEN_LOW = 6
 TOKENS_PER_LETTER_HIGH = 0.5
@@ -44,37 +45,6 @@ IMAGE_LOW, IMAGE_HIGH = 100, 5_000
 PDF_BYTES_PER_TOKEN_LOW = 100
 OUTPUT_SHARE_LOW = 0.05
 DEFAULT_CONTEXT = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """Tokens, and USD at batch price. The costs are None where a request's model has no known price."""
-
-    requests: int = 0
-    input_low: int = 0
-    input_high: int = 0
-    output_low: int = 0
-    output_high: int = 0
-    cost_low: float | None = 0.0
-    cost_high: float | None = 0.0
-    cacheable_low: int = 0
-    cacheable_high: int = 0
-    cache_saving: float = 0.0
-    """By how much `cost_low` falls when every cacheable token is read from the cache."""
-    cache_premium: float = 0.0
-    """How much of `cost_high` is for writing cache entries that nothing reads."""
-    unpriced: int = 0
-    open_ended: int = 0
-
-    def __add__(self, other: Estimate) -> Estimate:
-        return Estimate(
-            **{f.name: _plus(getattr(self, f.name), getattr(other, f.name)) for f in fields(self)}
-        )
-
-
-def _plus(a: Any, b: Any) -> Any:
-    """A cost that nobody knows makes the sum unknown."""
-    return None if a is None or b is None else a + b
 
 
 # JSON inside a string has its quotes escaped, so none of these marks is ever a row's own text.

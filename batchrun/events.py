@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from batchrun.figures import Price, Tally
 from batchrun.model import Batch, FileFact
-from batchrun.prices import Price
-from batchrun.results import Tally
 from batchrun.state import Collected, Expansion, Intent, Reason, Shard
 
 

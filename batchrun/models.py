@@ -10,22 +10,12 @@ from datetime import date
 from functools import cache
 from typing import Any
 
+from batchrun.figures import Rates
+
 OUTPUT_300K_BETA = "output-300k-2026-03-24"
 """The beta header that lets a batch ask for up to 300,000 output tokens (batches-api §4)."""
 
 Version = tuple[int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Rates:
-    """USD per million tokens before the batch discount, for prompts over so many tokens."""
-
-    input: float
-    output: float
-    cache_write_5m: float
-    cache_write_1h: float
-    cache_read: float
-    prompt_tokens_over: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import orjson
 
 from batchrun import money, phases
-from batchrun.estimate import Estimate
+from batchrun.figures import Estimate
 from batchrun.model import Job, Json
 from batchrun.outputs.writers import check_installed
+from batchrun.planreport import ExactSample, PlannedShard, PlanReport
 from batchrun.policy import policy_of
 from batchrun.prepare import Prepared, survey
-from batchrun.report import ExactSample, PlannedShard, PlanReport
 from batchrun.state import RunState
 from batchrun.store import Store
 

@@ -10,37 +10,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from typing import TypeAlias
 
+from batchrun.figures import US_FACTOR, Price, Rates
 from batchrun.model import Json
-from batchrun.models import Rates, facts_of
+from batchrun.models import facts_of
 from batchrun.results import Tokens, searches_of
 
 DISCOUNT = 0.5
-US_FACTOR = 1.1
 SEARCH_USD = 10 / 1000
 TICKS = 10**10
 """To the USD. Costs are whole ticks until they are shown: the same rows give the same sum in any order."""
 _TICKS_OF_MICRO = TICKS // 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Price:
-    """A model's rates, the smallest prompt first. The first one always has `prompt_tokens_over` 0."""
-
-    rates: tuple[Rates, ...]
-    us_factor: float = US_FACTOR
-
-    def for_prompt(self, tokens: int) -> Rates:
-        """The rates for a prompt of so many tokens, cached ones included."""
-        found = self.rates[0]
-        for rates in self.rates[1:]:
-            if tokens > rates.prompt_tokens_over:
-                found = rates
-        return found
 
 
 PriceLookup: TypeAlias = Callable[[str], Price | None]

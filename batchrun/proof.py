@@ -8,10 +8,11 @@ from operator import add
 from pathlib import Path
 
 from batchrun.errors import IncompleteResults
+from batchrun.figures import Price, Tally
 from batchrun.files import disk_error, lines
 from batchrun.model import Json, RequestCounts, Result, ResultType, Usage
-from batchrun.prices import TICKS, Price, PriceLookup, cost_ticks, message_ticks
-from batchrun.results import Tally, Tokens, Usual, loads, result_of, searches_of, tokens_of, usual
+from batchrun.prices import TICKS, PriceLookup, cost_ticks, message_ticks
+from batchrun.results import Tokens, Usual, loads, result_of, searches_of, tokens_of, usual
 from batchrun.safetext import plain
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import NoneType
 from typing import Any, TypeAlias
 
 import orjson
 
 from batchrun.deepjson import shallow
-from batchrun.model import Json, RequestCounts, RequestError, Result, ResultType, Usage
+from batchrun.model import Json, RequestError, Result, ResultType, Usage
 
 _TYPES = {kind.value: kind for kind in ResultType}
 
@@ -189,17 +188,3 @@ def usual(value: Any) -> Usual | None:
 
 
 # ---- what a shard's results add up to ----------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """One shard's results, counted. `errors` is by error type, `cost_usd` at batch price; `unpriced` counts
-    succeeded results whose model has no known price, which `cost_usd` therefore leaves out."""
-
-    counts: RequestCounts = field(default_factory=RequestCounts)
-    errors: Mapping[str, int] = field(default_factory=dict)
-    stop_reasons: Mapping[str, int] = field(default_factory=dict)
-    usage: Usage = field(default_factory=Usage)
-    cost_usd: float = 0.0
-    unpriced: int = 0
-    searches: int = 0

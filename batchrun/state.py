@@ -16,11 +16,8 @@ import orjson
 
 from batchrun.codec import decode, encode
 from batchrun.errors import ConfigError
-from batchrun.estimate import Estimate
+from batchrun.figures import Estimate, Price, Summary, Tally
 from batchrun.model import FileFact, RequestCounts
-from batchrun.prices import Price
-from batchrun.report import Summary
-from batchrun.results import Tally
 
 VERSION = 1
 

@@ -8,13 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from batchrun import events, lifecycle
-from batchrun.estimate import Estimate
+from batchrun.figures import Cause, Estimate, Price, Rates, Summary, Tally
 from batchrun.model import Batch, FileFact, ProcessingStatus, RequestCounts, Timing, Usage
-from batchrun.models import Rates
 from batchrun.policy import Policy
-from batchrun.prices import Price
-from batchrun.report import Cause, Summary
-from batchrun.results import Tally
 from batchrun.state import Collected, Expansion, Intent, Phase, Reason, RunState, SentBatch, Shard
 
 NOW = 1_795_000_000.0

@@ -7,8 +7,9 @@ import orjson
 import pytest
 
 from batchrun.codec import decode, encode
-from batchrun.estimate import Estimate, Estimator
-from batchrun.prices import Price, price_of
+from batchrun.estimate import Estimator
+from batchrun.figures import Estimate, Price
+from batchrun.prices import price_of
 
 
 def params(content: Any = "Hi", model: str = "claude-haiku-4-5", **more: Any) -> bytes:

@@ -15,12 +15,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from batchrun import actions, events, lifecycle, phases, verdicts
-from batchrun.estimate import Estimate
+from batchrun.figures import Estimate, Tally
 from batchrun.lifecycle import apply, next_action
 from batchrun.model import Batch, RequestCounts, Timing
 from batchrun.phases import live, pending
 from batchrun.policy import Policy
-from batchrun.results import Tally
 from batchrun.state import Phase, Reason, Shard, dumps, loads
 from batchrun.verdicts import Verdict
 from tests.states import EMPTY, NOW, batch, collected, expansion, intent

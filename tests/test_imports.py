@@ -17,7 +17,7 @@ ROOT = Path(batchrun.__file__).parent
 RINGS: dict[int, set[str]] = {
     0: {"model", "errors"},
     1: {
-        "actions", "codec", "config", "deepjson", "escape", "estimate", "events", "expand", "growth", "lifecycle", "models", "money", "notices", "outcome", "overview", "pace", "params", "phases", "policy", "prices", "render", "report",
+        "actions", "codec", "config", "deepjson", "escape", "estimate", "events", "expand", "figures", "growth", "lifecycle", "models", "money", "notices", "outcome", "overview", "pace", "params", "phases", "planreport", "policy", "prices", "render", "report",
         "results", "safetext", "specnames", "state", "status", "straight", "template", "templatefilters", "units", "verdicts",
     },
     2: {

@@ -4,7 +4,8 @@ from datetime import date
 
 import pytest
 
-from batchrun.models import Rates, facts_of, gone_since, known_models, nearest, newest
+from batchrun.figures import Rates
+from batchrun.models import facts_of, gone_since, known_models, nearest, newest
 
 
 def test_facts_of_an_id_and_of_its_alias() -> None:

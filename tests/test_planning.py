@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from batchrun.planning import plan
-from batchrun.report import PlanReport
+from batchrun.planreport import PlanReport
 from batchrun.spec import load
 from batchrun.store import Store
 from tests.conftest import MakeSimulator

@@ -9,9 +9,10 @@ import pytest
 
 from batchrun import prices
 from batchrun.codec import decode, encode
+from batchrun.figures import Price, Rates
 from batchrun.model import Usage
-from batchrun.models import Rates, facts_of
-from batchrun.prices import TICKS, Price, PriceBook, cost_ticks, message_ticks, price_of
+from batchrun.models import facts_of
+from batchrun.prices import TICKS, PriceBook, cost_ticks, message_ticks, price_of
 from batchrun.results import tokens_of
 from tests.resultlines import message, usage
 

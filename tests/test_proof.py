@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from batchrun.errors import DiskError, IncompleteResults
+from batchrun.figures import Tally
 from batchrun.model import RequestCounts, Usage
 from batchrun.prices import TICKS, message_ticks, price_of
 from batchrun.proof import ForeignResults, prove
-from batchrun.results import Tally, tokens_of, usage_of
+from batchrun.results import tokens_of, usage_of
 from tests.resultlines import MODEL, custom_id, ended, errored, message, succeeded, usage, write
 
 IDS = [custom_id(name) for name in "abcd"]

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from batchrun.estimate import Estimate
-from batchrun.report import Cause, ExactSample, PlanReport, Summary
+from batchrun.figures import Cause, Estimate, Summary
+from batchrun.planreport import ExactSample, PlanReport
 
 
 def plan(

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 import orjson
 
 from batchrun.answers import Answers, Source, UsualAnswer
+from batchrun.figures import Summary
 from batchrun.files import disk_error, lines
 from batchrun.model import FileFact, Job
 from batchrun.outputs.asked import Asked
@@ -20,7 +21,6 @@ from batchrun.outputs.structured import Check
 from batchrun.outputs.summing import Summing
 from batchrun.outputs.writers import write_file, writer_for
 from batchrun.prices import PriceLookup
-from batchrun.report import Summary
 
 SLICE = 32
 """Rows that are joined at a time: what they need stays in the processor's cache, which takes a quarter less time than

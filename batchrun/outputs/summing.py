@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from batchrun.answers import Answer, money_error
+from batchrun.figures import Cause, Summary
 from batchrun.model import Usage
 from batchrun.outputs.records import Record
 from batchrun.prices import TICKS
-from batchrun.report import Cause, Summary
 from batchrun.results import Usual, searches_of
 from batchrun.safetext import plain
 

@@ -8,8 +8,10 @@ from typing import Any
 import orjson
 
 from batchrun.codec import encode
+from batchrun.figures import Summary
 from batchrun.overview import FolderOverview
-from batchrun.report import PlanReport, StatusReport, Summary
+from batchrun.planreport import PlanReport
+from batchrun.report import StatusReport
 from batchrun.safetext import escaped
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, TextIO
 from batchrun import events
 from batchrun.errors import Problem
 from batchrun.events import Event
+from batchrun.figures import Tally
 from batchrun.render.problems import problem_lines
-from batchrun.results import Tally
 from batchrun.safetext import plain
 from batchrun.state import Phase, RunState, Shard
 from batchrun.units import format_duration, format_size, format_usd

@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from batchrun.estimate import Estimate
+from batchrun.figures import Cause, Estimate, Summary
 from batchrun.model import RequestCounts, Usage
-from batchrun.report import (
-    Cause,
-    ExactSample,
-    Need,
-    PlannedShard,
-    PlanReport,
-    ShardStatus,
-    StatusReport,
-    Summary,
-)
+from batchrun.planreport import ExactSample, PlannedShard, PlanReport
+from batchrun.report import Need, ShardStatus, StatusReport
 
 SUMMARY = Summary(
     job="ticket-triage",

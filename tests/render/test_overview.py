@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from batchrun.figures import Summary
 from batchrun.model import RequestCounts
 from batchrun.overview import (
     BrokenSpec,
@@ -13,7 +14,7 @@ from batchrun.overview import (
     job_overview,
 )
 from batchrun.render import overview
-from batchrun.report import Need, ShardStatus, StatusReport, Summary
+from batchrun.report import Need, ShardStatus, StatusReport
 
 HOUR = 3600.0
 

@@ -20,11 +20,10 @@ from rich.console import Console
 
 from batchrun import events
 from batchrun.errors import Problem
-from batchrun.estimate import Estimate
+from batchrun.figures import Estimate, Tally
 from batchrun.lifecycle import apply
 from batchrun.model import Batch, ProcessingStatus, RequestCounts
 from batchrun.render.progress import HEARTBEAT, LineProgress, LiveProgress, line_of, under_way, waiting_line
-from batchrun.results import Tally
 from batchrun.state import Expansion, Intent, Phase, Reason, RunState, SentBatch, Shard
 from tests.conftest import MakeSimulator
 from tests.workbench import PATIENCE, Bench

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from batchrun.estimate import Estimate
+from batchrun.figures import Cause, Estimate, Summary
 from batchrun.model import Usage
+from batchrun.planreport import PlanReport
 from batchrun.render import text
-from batchrun.report import Cause, PlanReport, ShardStatus, StatusReport, Summary
+from batchrun.report import ShardStatus, StatusReport
 from tests.render.reports import PLAN, STATUS, SUMMARY
 
 
