@@ -17,6 +17,9 @@ MAX_EXPRESSION = 8_000
 REPEATED = 100_000_000
 """Bytes that the engine lets `*` make of a text."""
 
+FUEL = 1_000_000
+"""Instructions one rendering may take; a long prompt takes some hundreds."""
+
 _BEGIN = re.compile(r"\{[{%]")
 # From where code begins, as far as it can go: strings are read whole, as they may hold the closing braces.
 # An atomic group and no possessive repeat: with a look-ahead in it, that reads too far in Python 3.11.2.
@@ -98,6 +101,23 @@ def growth_of(source: str, captured: int) -> tuple[Growth, ...]:
                 grown = _of_code(code, known, captured)
         most[grown] = None
     return _largest(most)
+
+
+def fuel_for(source: str, most: int) -> int:
+    """Steps that a rendering may take: fewer where a loop puts out long texts of the template's own, one with each
+    step, so that they come to `most` characters. Values are weighed when they are put out; such texts are not.
+    """
+    begin = _FOR.search(source)
+    if begin is None:
+        return FUEL
+    loops = source[begin.start() : max(source.rfind("endfor"), begin.end())]
+    pieces = [loops] if _RAW.search(loops) else _BEGIN_OF_ANY.split(loops)
+    return min(FUEL, most // max(map(len, pieces)))
+
+
+_FOR = re.compile(r"\{%[-+]?\s*for\b")
+_RAW = re.compile(r"\{%[-+]?\s*raw\b")
+_BEGIN_OF_ANY = re.compile(r"\{[{%#]")
 
 
 def _codes(source: str) -> Iterator[str]:

@@ -18,16 +18,13 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from batchrun.errors import DataError, Problem
-from batchrun.growth import TooComplex, growth_of
+from batchrun.growth import FUEL, TooComplex, fuel_for, growth_of
 from batchrun.model import Json, Template
 from batchrun.straight import straight
 from batchrun.templatefilters import BOUNDED, refusing
 
 if TYPE_CHECKING:
     from minijinja import Environment, TemplateError
-
-FUEL = 1_000_000
-"""Instructions one rendering may take; a long prompt takes some hundreds."""
 
 MAX_TEXT = 64_000_000
 """Characters that the values of one rendering may come to; no request may be as long (batches-api §5)."""
@@ -152,7 +149,9 @@ def undefined(name: str, values: Collection[str], template: Template) -> DataErr
     )
 
 
-def _environment(templates: Mapping[str, str], emit: Callable[[object], str] | None = to_text) -> Environment:
+def _environment(
+    templates: Mapping[str, str], emit: Callable[[object], str] | None = to_text, fuel: int = FUEL
+) -> Environment:
     from minijinja import Environment
 
     return Environment(
@@ -161,7 +160,7 @@ def _environment(templates: Mapping[str, str], emit: Callable[[object], str] | N
         keep_trailing_newline=True,
         auto_escape_callback=lambda _name: False,
         finalizer=emit,
-        fuel=FUEL,
+        fuel=fuel,
         **BOUNDED,
     )
 
@@ -172,7 +171,8 @@ class Logic:
 
     def __init__(self, template: Template) -> None:
         self._template = template
-        self._environment = _environment({"t": template.source}, self._emit)
+        self._fuel = fuel_for(template.source, MAX_TEXT)
+        self._environment = _environment({"t": template.source}, self._emit, self._fuel)
         self._growth = growth_of(template.source, MAX_TEXT)
         self._left = 0
         self._straight = straight(template.source)
@@ -185,8 +185,8 @@ class Logic:
     def many(self, columns: Mapping[str, Sequence[str]], size: int) -> list[str] | None:
         """The texts for many rows of text; None where one row has something wrong, or may have: `__call__` says.
 
-        `columns` holds all that the template `sees`, `size` is not less than the characters of all the rows. They
-        come to as much together as one rendering may by itself.
+        `columns` holds all that the template `sees`, `size` is not less than the characters of all the rows. All
+        texts are held at a time, and may not come to more than those of one rendering.
         """
         if any(growth.of(size) > MAX_VALUES for growth in self._growth):
             return None
@@ -194,11 +194,15 @@ class Logic:
         weighed = plain is None or not plain.columns <= columns.keys() or plain.copies * size > MAX_TEXT
         render = (self._environment if weighed else self._unweighed).render_template
         whole = "row" in self._template.source
-        self._left, found = MAX_TEXT, []
+        left, found = MAX_TEXT, []
         try:
             for cells in zip(*columns.values(), strict=True):
+                self._left = MAX_TEXT
                 row = dict(zip(columns, cells, strict=True))
-                found.append(render("t", **{"row": row, **row}) if whole else render("t", **row))
+                text = render("t", **{"row": row, **row}) if whole else render("t", **row)
+                found.append(text)
+                if (left := left - len(text)) < 0:
+                    return None
         except Exception:  # whatever it is, the row by itself has it again
             return None
         return found
@@ -216,7 +220,7 @@ class Logic:
         try:
             return self._environment.render_template("t", **{"row": own, **own})
         except TemplateError as error:
-            raise _failure(error, values, self._template) from None
+            raise _failure(error, values, self._template, self._fuel) from None
         except (
             AttributeError,
             TypeError,
@@ -265,15 +269,18 @@ _List = _without(list, "a list", "append", "extend", "insert")
 _Dict = _without(dict, "an object", "update", "setdefault")
 
 
-def _failure(error: TemplateError, values: Values, template: Template) -> DataError:
+def _failure(error: TemplateError, values: Values, template: Template, fuel: int) -> DataError:
     if error.kind == "UndefinedError" and (name := _NAME.match(error.detail or "")):
         column = name["quoted"] or name["dotted"] or name["name"]
         if name["name"] == column or name["name"] == "row":
             return undefined(column, values, template)
         return DataError(f"template: {error.detail}", where=str(template.place))
     reason = _REASONS.get(error.kind) or error.detail or error.kind
+    if error.kind == "OutOfFuel":
+        why = ", which is the most for a long text in a loop" if fuel < FUEL else ""
+        reason = f"it takes more than {fuel:,} steps{why}"
     return DataError(f"template: {reason}", where=str(template.place))
 
 
 _NAME = re.compile(r"`(?P<name>\w+)(?:\[['\"](?P<quoted>.*)['\"]\]|\.(?P<dotted>.*))?` is undefined")
-_REASONS = {"OutOfFuel": f"it takes more than {FUEL:,} steps", "BadInclude": "it cannot use other templates"}
+_REASONS = {"BadInclude": "it cannot use other templates"}

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from batchrun.growth import MAX_EXPRESSION, MAX_PLACEHOLDERS, Growth, TooComplex, growth_of
+from batchrun.growth import FUEL, MAX_EXPRESSION, MAX_PLACEHOLDERS, Growth, TooComplex, fuel_for, growth_of
 
 
 def copies(source: str) -> int:
@@ -63,3 +63,24 @@ def test_the_same_words_in_a_text_are_no_code() -> None:
 
 def test_what_it_comes_to() -> None:
     assert Growth(3, 10).of(100) == 310
+
+
+LONG = "x" * 1_000
+
+
+@pytest.mark.parametrize(
+    ("source", "longest"),
+    [
+        (LONG, 0),
+        (LONG + "{% for x in y %}ab{{ x }}c{% endfor %}" + LONG, len(" for x in y %}ab")),
+        ("{%-\tfor x in y %}" + LONG + "{% endfor %}", len("-\tfor x in y %}" + LONG)),
+        ("{% for x in y %}{% if x %}" + LONG + "{% endif %}{% endfor %}", len(" if x %}" + LONG)),
+        ("{% for x in y %}{% raw %}{{ x }}{% endraw %}{% endfor %}", 47),
+        ("{% for x in y %}{% endfor %}" + LONG + "{% for x in y %}{% endfor %}", len("endfor %}" + LONG) + 1),
+        ("{{ '{% for' }}" + LONG, len(" for")),
+    ],
+)
+def test_steps_are_fewer_where_a_loop_repeats_a_long_text(source: str, longest: int) -> None:
+    """`longest` has a piece of code beside it: which is which, only the engine knows."""
+    assert fuel_for(source, 1_000_000) == (1_000_000 // longest if longest else FUEL)
+    assert fuel_for(source, 10**12) == FUEL

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchrun.errors import DataError
+from batchrun.growth import FUEL
 from batchrun.model import Json, Place, Template
-from batchrun.template import FUEL, MAX_TEXT, check_syntax, compile_template, to_text
+from batchrun.template import MAX_TEXT, check_syntax, compile_template, to_text
 
 PLACE = Place("job.yaml", 3, 5)
 LOGIC = "{% if true %}{% endif %}"

@@ -51,6 +51,14 @@ TEMPLATES = {
         "{{ " + "-" * 19_000 + "1 }}",
         "it cannot use an expression of more than 8,000 characters",
     ),
+    "a long text in a loop": (
+        "{% for i in range(99999) %}" + "x" * 20_000 + "{% endfor %}",
+        "it takes more than 3,196 steps, which is the most for a long text in a loop",
+    ),
+    "a long text in a loop, hidden from a look at the braces": (
+        "{%for i in range(99999)%}{% raw %}" + "{{ }}" * 4_000 + "{% endraw %}{% endfor %}",
+        "it takes more than 3,192 steps, which is the most for a long text in a loop",
+    ),
     "endless loops": (
         "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
         "it takes more than 1,000,000 steps",
