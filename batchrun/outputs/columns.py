@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import orjson
 
 from batchrun.errors import DataError, Problem
-from batchrun.growth import TooComplex, growth_of
+from batchrun.growth import FUEL, TooComplex, fuel_for, growth_of
 from batchrun.model import Json, OutputSpec, Template
 from batchrun.outputs.records import FIELDS, Record
 from batchrun.template import MAX_TEXT, MAX_VALUES, refused, refused_hint
@@ -89,10 +89,23 @@ def _walker(steps: list[str]) -> Getter:
 def _rendering(name: str, template: Template) -> Getter:
     from minijinja import TemplateError
 
-    environment = _environment({"column": template.source})
+    left = 0
+
+    def put_out(value: object) -> str:
+        nonlocal left
+        text = cell(value)
+        left -= len(text)
+        if left < 0:
+            raise ValueError(f"the text grows past {MAX_TEXT:,} characters")
+        return text
+
+    fuel = fuel_for(template.source, MAX_TEXT)
+    environment = _environment({"column": template.source}, put_out, fuel)
     growths = growth_of(template.source, MAX_TEXT)
 
     def render(record: Record) -> str | None:
+        nonlocal left
+        left = MAX_TEXT
         try:
             size = len(orjson.dumps(record))
             if any(growth.of(size) > MAX_VALUES for growth in growths):
@@ -103,7 +116,7 @@ def _rendering(name: str, template: Template) -> Getter:
             if record["status"] != "succeeded" or record["problem"]:
                 return None
             raise DataError(
-                f"row {record['row']}: column '{name}': {_reason(error)}",
+                f"row {record['row']}: column '{name}': {_reason(error, fuel)}",
                 where=str(template.place),
                 hint="the answers are kept: correct the column and run it again",
             ) from None
@@ -111,13 +124,18 @@ def _rendering(name: str, template: Template) -> Getter:
     return render
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, fuel: int) -> str:
     from minijinja import TemplateError
 
-    return error.detail or error.kind if isinstance(error, TemplateError) else str(error)
+    if not isinstance(error, TemplateError):
+        return str(error)
+    out = f"it takes more than {fuel:,} steps" if error.kind == "OutOfFuel" else error.kind
+    return error.detail or out
 
 
-def _environment(templates: dict[str, str]) -> Environment:
+def _environment(
+    templates: dict[str, str], put_out: Callable[[object], str] | None = None, fuel: int = FUEL
+) -> Environment:
     """Lenient where the request's templates are strict: a failed row has no `json` to look into."""
     from minijinja import Environment
 
@@ -125,8 +143,8 @@ def _environment(templates: dict[str, str]) -> Environment:
         templates=templates,
         undefined_behavior="chainable",
         auto_escape_callback=lambda _name: False,
-        finalizer=cell,
-        fuel=1_000_000,
+        finalizer=put_out or cell,
+        fuel=fuel,
         **BOUNDED,
     )
 

@@ -64,6 +64,19 @@ def test_an_expression_that_fails_on_a_good_row_is_an_error() -> None:
 
 
 @pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("{% for i in range(9999) %}{{ text }}{% endfor %}", "the text grows past 64,000,000 characters"),
+        ("{% for i in range(99999) %}" + "x" * 640 + "{% endfor %}", "it takes more than 96,240 steps"),
+    ],
+)
+def test_a_column_does_not_fill_the_memory(source: str, reason: str) -> None:
+    with pytest.raises(DataError) as caught:
+        value(source, text="x" * 10_000)
+    assert str(caught.value) == f"row 3: column 'column': {reason}"
+
+
+@pytest.mark.parametrize(
     ("source", "include", "problem"),
     [
         ("{{ json.label }}", False, None),
