@@ -19,7 +19,7 @@ import orjson
 
 from batchrun import params as rules
 from batchrun.errors import BatchrunError, DataError, MissingInput
-from batchrun.escape import json_cells, json_texts
+from batchrun.escape import json_cells
 from batchrun.model import FromFile, FromRow, Job, Json, Node, Row, Slice, Template
 from batchrun.safetext import plain
 from batchrun.template import Compiled, Values, compile_template, to_text, undefined
@@ -353,7 +353,8 @@ def _insides(rows: Slice, source: str | Compiled | None) -> list[bytes] | None:
         return None
     columns = {name: rows.texts(name) for name in rows.cells if source.logic.sees(name)}
     texts = source.logic.many(columns, sum(map(len, rows.cells.values()))) if columns else None
-    return json_texts(texts) if texts else None
+    found = json_cells(texts[:-1].encode()) if texts else None
+    return found if found and len(found) == len(rows.ids) else None  # a template may put out a NUL itself
 
 
 def _column(name: str, template: Template) -> Hole:

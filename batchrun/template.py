@@ -150,7 +150,9 @@ def undefined(name: str, values: Collection[str], template: Template) -> DataErr
 
 
 def _environment(
-    templates: Mapping[str, str], emit: Callable[[object], str] | None = to_text, fuel: int = FUEL
+    templates: Mapping[str, str],
+    emit: Callable[[object], str] | None = to_text,
+    fuel: int | None = FUEL,
 ) -> Environment:
     from minijinja import Environment
 
@@ -176,36 +178,51 @@ class Logic:
         self._growth = growth_of(template.source, MAX_TEXT)
         self._left = 0
         self._straight = straight(template.source)
-        self._unweighed = _environment({"t": template.source}, emit=None)
+        self._looped = _environment({"t": self._loop()}, emit=None, fuel=None)
+
+    def _loop(self) -> str:
+        """The template of a straight one that renders it for `rows`: the engine is called once for all of them."""
+        names = ", ".join(sorted(self._straight.columns)) if self._straight else ""
+        return f"{{% for {names}, in rows %}}{self._template.source}\0{{% endfor %}}" if names else ""
 
     def sees(self, column: str) -> bool:
         """Whether the template may take something from a column."""
         return column in self._template.source or "row" in self._template.source
 
-    def many(self, columns: Mapping[str, Sequence[str]], size: int) -> list[str] | None:
-        """The texts for many rows of text; None where one row has something wrong, or may have: `__call__` says.
+    def many(self, columns: Mapping[str, Sequence[str]], size: int) -> str | None:
+        """The texts for many rows of text, a NUL behind each. None where one row has something wrong, or may have:
+        `__call__` says.
 
         `columns` holds all that the template `sees`, `size` is not less than the characters of all the rows. All
         texts are held at a time, and may not come to more than those of one rendering.
         """
         if any(growth.of(size) > MAX_VALUES for growth in self._growth):
             return None
-        plain = self._straight
-        weighed = plain is None or not plain.columns <= columns.keys() or plain.copies * size > MAX_TEXT
-        render = (self._environment if weighed else self._unweighed).render_template
-        whole = "row" in self._template.source
-        left, found = MAX_TEXT, []
         try:
-            for cells in zip(*columns.values(), strict=True):
-                self._left = MAX_TEXT
-                row = dict(zip(columns, cells, strict=True))
-                text = render("t", **{"row": row, **row}) if whole else render("t", **row)
-                found.append(text)
-                if (left := left - len(text)) < 0:
-                    return None
+            known = self._straight
+            if (
+                known
+                and known.columns
+                and known.columns <= columns.keys()
+                and known.copies * size <= MAX_TEXT
+            ):
+                rows = list(zip(*(columns[name] for name in sorted(known.columns)), strict=True))
+                return self._looped.render_template("t", rows=rows)
+            return self._one_by_one(columns)
         except Exception:  # whatever it is, the row by itself has it again
             return None
-        return found
+
+    def _one_by_one(self, columns: Mapping[str, Sequence[str]]) -> str | None:
+        render, whole = self._environment.render_template, "row" in self._template.source
+        left, found = MAX_TEXT, []
+        for cells in zip(*columns.values(), strict=True):
+            self._left = MAX_TEXT
+            row = dict(zip(columns, cells, strict=True))
+            text = render("t", **{"row": row, **row}) if whole else render("t", **row)
+            found.append(text)
+            if (left := left - len(text)) < 0:
+                return None
+        return "\0".join((*found, ""))
 
     def __call__(self, values: Values) -> str:
         from minijinja import TemplateError

@@ -443,6 +443,8 @@ def test_the_longer_the_prompt_the_fewer_rows_at_once(content: str) -> None:
     ("request_", "changes"),
     [
         ({"system": "{% if text %}{{ nowhere }}{% endif %}"}, {}),
+        ({"system": "{% if text %}\0{% endif %}"}, {}),
+        ({"system": "{% set a = 1 %}{{ text }}\0"}, {}),
         ({"system": column("text")}, {}),
         ({"system": "{{ nowhere }}"}, {}),
         ({"model": "claude-{{ text }}"}, {}),
