@@ -27,7 +27,7 @@ from batchrun.errors import (
     TooLarge,
 )
 from batchrun.events import Event
-from batchrun.guards import is_at, refuse_foreign
+from batchrun.guards import refuse_foreign, seen_at
 from batchrun.intact import body_to_send, expansion_is_whole, gone_results
 from batchrun.lifecycle import apply, next_action
 from batchrun.model import Batch, FileFact, Job
@@ -122,8 +122,12 @@ class Engine:
         elif current != expansion:
             self.record(events.Refreshed(current))
         collected = self.state.collected
-        if collected and not is_at(self.job.output.path, collected.output, self.job.root):
-            self.record(events.OutputGone())
+        if collected:
+            output = seen_at(self.job.output.path, collected.output, self.job.root)
+            if output is None:
+                self.record(events.OutputGone())
+            elif output != collected.output:
+                self.record(events.OutputTouched(output))
         self.store.sweep(self.state)
         files.sweep_parts(self.job.output.path)
 

@@ -30,6 +30,13 @@ class Refreshed:
 
 
 @dataclass(frozen=True, slots=True)
+class OutputTouched:
+    """The answer file has another time, but holds what we wrote."""
+
+    output: FileFact
+
+
+@dataclass(frozen=True, slots=True)
 class OutputGone:
     """The answer file is not as we wrote it: write it again from the results."""
 
@@ -219,6 +226,7 @@ Event: TypeAlias = (
     ShardEvent
     | Prepared
     | Refreshed
+    | OutputTouched
     | OutputGone
     | Replaced
     | Retried

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, TypeAlias
 from batchrun import phases
 from batchrun.errors import CannotCreate, ConfigError, NameTaken, NeedsPerson
 from batchrun.expand import parts_of
-from batchrun.files import digest, shown, sweep_parts
+from batchrun.files import file_fact, shown, sweep_parts
 from batchrun.jail import STATE_FOLDER
 from batchrun.model import FileFact
 from batchrun.outputs.writers import check_installed, plain_file, try_creating
-from batchrun.sameness import unchanged
+from batchrun.sameness import relative, unchanged
 from batchrun.specnames import PUT_AWAY
 from batchrun.state import Phase, RunState
 
@@ -114,9 +114,17 @@ def _fault_of_names(path: Path, folder: Path, owner: Path) -> str:
 
 def is_at(path: Path, fact: FileFact | None, root: Path) -> bool:
     """Whether the file at `path` is the very one that `fact` tells of: a fact of another place says nothing."""
+    return seen_at(path, fact, root) is not None
+
+
+def seen_at(path: Path, fact: FileFact | None, root: Path) -> FileFact | None:
+    """`fact` with today's time, if `is_at`; else None."""
     if fact is None or root / fact.path != path or not path.is_file():
-        return False
-    return unchanged(fact, root) or digest(path) == fact.sha256
+        return None
+    if unchanged(fact, root):
+        return fact
+    now = relative(file_fact(path), root)
+    return now if now.sha256 == fact.sha256 else None
 
 
 # ---- the run directory -------------------------------------------------------------------------

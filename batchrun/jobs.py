@@ -157,6 +157,7 @@ def advance(
             engine.overwrite = overwrite
             guard_output(engine)
             engine.prepare(media if expanded else None)
+            before = engine.state.collected or before  # what was only touched is no news
             if expanded and engine.state.expansion:
                 expanded(engine.job, engine.state.expansion, media)
         except (CannotCreate, ConfigError, DataError, MissingInput):

@@ -28,6 +28,7 @@ from batchrun.events import (
     Held,
     Listed,
     OutputGone,
+    OutputTouched,
     Polled,
     Prepared,
     ProvenLost,
@@ -180,6 +181,9 @@ def apply(state: RunState, event: Event) -> RunState:
             )
         case Refreshed(expansion):
             return replace(state, expansion=expansion)
+        case OutputTouched(output):
+            collected = state.collected and replace(state.collected, output=output)
+            return replace(state, collected=collected, written=output)
         case OutputGone():
             return replace(state, collected=None)
         case Gathering(output):

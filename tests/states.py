@@ -98,6 +98,7 @@ def every_event(name: str = "0001") -> list[events.Event]:
     return [
         events.Prepared(expansion(), (new,)),
         events.Refreshed(expansion(rows=13)),
+        events.OutputTouched(replace(collected().output, mtime_ns=9)),
         events.OutputGone(),
         events.SubmitStarted(name, intent()),
         events.SubmitAccepted(name, batch(), NOW + 60),

@@ -139,16 +139,22 @@ class Histories(RuleBasedStateMachine):
             self.record(events.ProvenLost(shard.id))
             return
         first = self.remote(found.baseline_id).number if found.baseline_id else 0
-        taken = {s.batch.id for s in self.state.shards if s.batch and s.id != shard.id} | set(found.excluded)
+        others = [s for s in self.state.shards if s.batch and s.id != shard.id]
+        proven = {s.batch.id for s in others if s.batch and not s.batch.provisional} | set(found.excluded)
+        claimed = {s.batch.id for s in others if s.batch and s.phase is not Phase.REFUSED}
         fitting = [
             self.seen(r)
             for r in self.remotes[first:]
-            if r.id not in taken
+            if r.id not in proven
             and r.requests == shard.requests
             and not (lagging and self.server < r.created_at + LAG)
         ]
         due = self.clock + lifecycle.listing_gap(TIMING)
-        self.record(events.Listed(shard.id, self.server, tuple(reversed(fitting)), due))
+        free = tuple(b for b in reversed(fitting) if b.id not in claimed)
+        if free or not fitting:
+            self.record(events.Listed(shard.id, self.server, free, due))
+        else:  # whose it is, its results have to tell
+            self.record(events.Unseen(shard.id, self.clock, due, "another shard may have it"))
 
     def fetch(self, action: actions.Fetch, outcome: str) -> None:
         shard, remote = action.shard, self.remote(action.batch.id)
@@ -265,6 +271,11 @@ class Histories(RuleBasedStateMachine):
     def retry_by_hand(self, size: int) -> None:
         self.record(events.Reopened())
         self.retry([s for s in self.state.shards if s.phase is Phase.FETCHED], size, every=True)
+
+    @rule()
+    def output_is_touched(self) -> None:
+        if self.state.collected:
+            self.record(events.OutputTouched(self.state.collected.output))
 
     @rule()
     def output_disappears(self) -> None:

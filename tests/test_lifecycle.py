@@ -504,6 +504,15 @@ def test_files_that_were_only_touched_change_nothing_else() -> None:
     assert value == replace(state(active(FETCHED), collected=collected()), revision=1)
 
 
+def test_an_answer_that_was_only_touched_stays() -> None:
+    output = replace(collected().output, mtime_ns=9)
+    value = after(
+        active(FETCHED), events.OutputTouched(output), collected=collected(), written=collected().output
+    )
+    kept = replace(collected(), output=output)
+    assert value == replace(state(active(FETCHED), collected=kept, written=output), revision=1)
+
+
 # ---- asking again
 
 

@@ -127,6 +127,30 @@ def test_rows_that_failed_keep_their_exit_code_and_hint(bench: Bench) -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["out/answers.jsonl", "rows.csv", "batch.yaml"])
+def test_what_was_touched_is_read_once(bench: Bench, name: str) -> None:
+    """And not by each run from then on."""
+    bench.job(rows=2)
+    bench.run("run", code=0)
+    content = bench.path(name).read_bytes()
+    bench.path(name).write_bytes(content)
+    os.utime(bench.path(name), ns=(0, 0))
+    first = bench.run("run", code=0)
+    assert "click" not in imported(bench, "run", code=0)
+    assert both_ways(bench, "run") == first
+    assert first.stderr == "batch: nothing to do; 2 of 2 rows succeeded; out/answers.jsonl is up to date\n"
+    assert len(bench.ledger()) == 1
+
+
+def test_an_answer_that_was_written_anew_is_news(bench: Bench) -> None:
+    bench.job(rows=2)
+    bench.run("run", code=0)
+    content = bench.output.read_bytes()
+    bench.output.unlink()
+    assert "2 of 2 rows succeeded\n" in bench.run("run", code=0).stderr
+    assert bench.output.read_bytes() == content
+
+
 def test_a_job_that_has_to_do_something(bench: Bench) -> None:
     bench.job(rows=2)
     bench.run("run", code=0)

@@ -26,6 +26,7 @@ from batchrun.model import Batch, ProcessingStatus, RequestCounts
 from batchrun.render.progress import HEARTBEAT, LineProgress, LiveProgress, line_of, under_way, waiting_line
 from batchrun.state import Expansion, Intent, Phase, Reason, RunState, SentBatch, Shard
 from tests.conftest import MakeSimulator
+from tests.states import collected
 from tests.workbench import PATIENCE, Bench
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -146,6 +147,7 @@ TALLY = Tally(RequestCounts(succeeded=1199, expired=1), {}, {"end_turn": 1199}, 
         (RUNNING, events.Retried(("0001",), ()), None),
         (RUNNING, events.CancelAsked(("0001",)), None),
         (RUNNING, events.OutputGone(), None),
+        (RUNNING, events.OutputTouched(collected().output), None),
     ],
     ids=lambda value: type(value).__name__ if not isinstance(value, str) else "",
 )
