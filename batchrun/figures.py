@@ -44,15 +44,16 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Tokens, and USD at batch price. The costs are None where a request's model has no known price."""
+    """Tokens, and USD at batch price. The costs are None where a request's model has no known price, also by
+    default: files leave out what is None, and what is not known must not be read as free."""
 
     requests: int = 0
     input_low: int = 0
     input_high: int = 0
     output_low: int = 0
     output_high: int = 0
-    cost_low: float | None = 0.0
-    cost_high: float | None = 0.0
+    cost_low: float | None = None
+    cost_high: float | None = None
     cacheable_low: int = 0
     cacheable_high: int = 0
     cache_saving: float = 0.0
@@ -66,6 +67,10 @@ class Estimate:
         return Estimate(
             **{f.name: _plus(getattr(self, f.name), getattr(other, f.name)) for f in fields(self)}
         )
+
+
+NO_REQUESTS = Estimate(cost_low=0.0, cost_high=0.0)
+"""What sums begin with."""
 
 
 def _plus(a: Any, b: Any) -> Any:

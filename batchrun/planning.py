@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import orjson
 
 from batchrun import money, phases
-from batchrun.figures import Estimate
+from batchrun.figures import NO_REQUESTS
 from batchrun.model import Job, Json
 from batchrun.outputs.writers import check_installed
 from batchrun.planreport import ExactSample, PlannedShard, PlanReport
@@ -46,7 +46,7 @@ def plan(
         reused=found.reused,
         reasons=tuple(_why_new(state, found)) if found.new else (),
         shards=tuple(PlannedShard(s.id, s.requests, s.bytes) for s in found.shards),
-        estimate=sum((s.estimate for s in found.shards), Estimate()),
+        estimate=sum((s.estimate for s in found.shards), NO_REQUESTS),
         exact=counted,
         samples=job.samples,
         spent_usd=money.spent(state) if state else 0.0,

@@ -8,7 +8,7 @@ import pytest
 
 from batchrun.codec import decode, encode
 from batchrun.estimate import Estimator
-from batchrun.figures import Estimate, Price
+from batchrun.figures import NO_REQUESTS, Estimate, Price
 from batchrun.prices import price_of
 
 
@@ -38,7 +38,7 @@ def added(more: bytes, plain: bytes | None = None) -> tuple[int, int]:
 
 
 def test_nothing_costs_nothing() -> None:
-    assert estimated() == Estimate()
+    assert estimated() == NO_REQUESTS
 
 
 def test_output_is_bounded_by_max_tokens() -> None:
@@ -206,3 +206,4 @@ def test_an_estimate_survives_the_state_file() -> None:
     unknown = estimated(params(model="claude-opus-99"))
     value = encode(unknown)
     assert "cost_high" not in value
+    assert decode(Estimate, value) == unknown

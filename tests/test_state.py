@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import orjson
 import pytest
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
 from batchrun.errors import ConfigError, ExitCode
+from batchrun.figures import Estimate
 from batchrun.spec import schema_text
 from batchrun.state import Phase, RunState, dumps, loads
 from tests.states import EMPTY, active, collected, every_state, state
@@ -35,10 +36,34 @@ def refusal(data: bytes) -> ConfigError:
 
 def test_every_state_is_read_as_it_was_written_and_follows_the_schema() -> None:
     validator = Draft7Validator(SCHEMA)
-    for value in (EMPTY, SAVED, replace(SAVED, canceled=True, writing=collected().output), *every_state()):
+    unpriced = state(active(Phase.PLANNED, cost=None))
+    for value in (
+        EMPTY,
+        SAVED,
+        unpriced,
+        replace(SAVED, canceled=True, writing=collected().output),
+        *every_state(),
+    ):
         data = dumps(value)
         assert loads(data, where="") == value
         assert list(validator.iter_errors(orjson.loads(data))) == []
+
+
+def test_what_is_left_out_is_read_as_nothing_known() -> None:
+    """The file leaves out what is None; any other default would make something of it."""
+    seen: set[type] = set()
+    kinds: list[Any] = [RunState]
+    while kinds:
+        kind = kinds.pop()
+        kinds += get_args(kind)
+        if not isinstance(kind, type) or not is_dataclass(kind) or kind in seen:
+            continue
+        seen.add(kind)
+        hints = get_type_hints(kind)
+        kinds += hints.values()
+        optional = [f for f in fields(kind) if type(None) in get_args(hints[f.name])]
+        assert [f.name for f in optional if f.default is not None] == [], kind
+    assert Estimate in seen
 
 
 def test_the_file_of_a_real_run_follows_the_schema(tmp_path: Path) -> None:

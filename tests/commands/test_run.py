@@ -166,6 +166,16 @@ def test_over_budget(bench: Bench) -> None:
     bench.go(code=0)
 
 
+def test_a_budget_and_a_model_without_a_price(bench: Bench) -> None:
+    """No run takes what it cannot price for free, the second and third no more than the first."""
+    bench.job(rows=3, request={"model": "claude-nova-9"}, limits={"max_cost_usd": 1})
+    for _ in range(3):
+        ran = bench.run("run", code=4)
+        assert "decide: the price of a model is not known, so the budget of $1.00 cannot be" in ran.stderr
+        assert bench.run("status", code=0).stdout.startswith("batch  over budget\n")
+    assert bench.calls() == []
+
+
 @pytest.mark.parametrize(
     "answer",
     [
