@@ -84,16 +84,18 @@ def submit() -> None:
 
 def download() -> None:
     """The results, whole and proven."""
-    from batchrun.prices import PriceBook
+    from batchrun.prices import PriceBook, price_of
     from batchrun.proof import prove
     from batchrun.providers import connect
     from batchrun.shards import custom_ids
 
     provider, id = connect("anthropic", os.environ), Path("batch").read_text()
     counts = provider.retrieve(id).batch.request_counts
+    price = price_of(data.MODEL)  # a job has it in its state
+    assert price is not None
     with stage():
         provider.download(id, Path("results.part"))
-        prove(Path("results.part"), custom_ids(Path("shard.jsonl")), counts, PriceBook({}))
+        prove(Path("results.part"), custom_ids(Path("shard.jsonl")), counts, PriceBook({data.MODEL: price}))
 
 
 # ---- collect -----------------------------------------------------------------------------------
