@@ -18,13 +18,13 @@ demo: $(VENV)/.installed ## run a real job against the embedded API, without a k
 test: $(VENV)/.installed-dev ## the whole test suite
 	$(BIN)/python -m pytest -n 3
 
-bench: $(VENV)/.installed-dev ## every stage beside its floor and beside plain scripts; some minutes
+bench: $(VENV)/.installed-dev ## every stage beside its floor and plain scripts; a quarter of an hour
 	$(BIN)/python -m benchmarks --million
 
 crash: $(VENV)/.installed-dev ## the three promises under every fault; an hour or more
 	$(BIN)/python -m pytest -n 2 -rs -m 'campaign or trials' --trials $(TRIALS)
 
-load: $(VENV)/.installed-dev ## thousands of specs dropped at once: seconds, memory, open files; some minutes
+load: $(VENV)/.installed-dev ## thousands of specs dropped at once, measured; some minutes
 	$(BIN)/python -m pytest -s -m load tests/watch
 
 fuzz: $(VENV)/.installed-dev ## every reader on random input: make fuzz SECONDS=600 SEED=7
@@ -41,7 +41,7 @@ format: $(VENV)/.installed-dev ## put the code in form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-wheel: $(VENV)/.installed-dev ## build the wheel, and run the demo's job from it in a clean environment
+wheel: $(VENV)/.installed-dev ## build the wheel; run the demo's job from it in a fresh environment
 	@sh tests/wheel.sh $(BIN)/python
 
 clean: ## remove what was made here

@@ -99,6 +99,10 @@ def _read(path: Path, environ: Mapping[str, str]) -> Layer:
     # A file that the operator names may be a link, as container volumes make them; a found one may not.
     named = EXPLICIT in environ and path == Path(environ[EXPLICIT]).absolute()
     real = path.resolve() if named else path
+    if named and not os.path.lexists(real):
+        raise ConfigError(
+            f"there is no file {path}", hint=f"{EXPLICIT} names it; empty it stands for no file at all"
+        )
     if fault := ownership.fault_of_file(real):
         raise ConfigError(
             f"{fault}; so {path.name} may not be yours, and is not read",

@@ -122,7 +122,7 @@ def _plan(report: PlanReport, paint: Paint) -> Iterator[str]:
 
 
 def _requests(report: PlanReport) -> str:
-    parts = {"new": report.new, "answered or under way": report.reused}
+    parts = {"new": report.new, "already asked": report.reused}
     shown = counted({word: count for word, count in parts.items() if count})
     text = f"{report.requests:,}" + (f" ({shown})" if report.reused else "")
     return text + (f"; {plural(report.duplicates, 'repeat')} asked only once" if report.duplicates else "")

@@ -115,6 +115,10 @@ class _Reader:
             call = next(iter(value))
             if call == "any" or call in CALLS:  # {create: {accept_then: reset}}
                 value, steps = {"on": call, **inner}, (*steps, call)
+            elif call not in (*_FAULT_KEYS, *ACTIONS):
+                hint = f"known calls: {', '.join(CALLS)}, any"
+                self.faults.at_key((*steps, call), f"unknown call '{call}'", hint)
+                return None
         known = self._known(value, steps, (*_FAULT_KEYS, *ACTIONS))
         actions = [key for key in value if key in ACTIONS]
         if not actions and not known:

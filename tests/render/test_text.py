@@ -89,8 +89,7 @@ def test_a_plan() -> None:
 ticket-triage  90 requests to submit
 
   rows        3,000
-  requests    2,990 (90 new · 2,900 answered or under way); 10 repeats asked
-              only once
+  requests    2,990 (90 new · 2,900 already asked); 10 repeats asked only once
               new because request.system was edited
               new because tickets.csv has rows that were not asked before
   batches     1, 1.2 MB in all
@@ -115,7 +114,7 @@ def test_a_plan_without_anything_new() -> None:
 job  nothing to submit
 
   rows        2, 2 samples each
-  requests    4 (4 answered or under way)
+  requests    4 (4 already asked)
 """
     )
 

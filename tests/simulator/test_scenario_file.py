@@ -131,7 +131,7 @@ faults:
         ("16:11", "faults[8].list", "must be of results"),
         ("17:18", "faults[9].any.reset", "must have exactly one of when, request, reply"),
         ("18:28", "faults[10].results.cut.bytes", f"must be {amount}"),
-        ("19:5", "faults[11]", "unknown key 'nap'"),
+        ("19:5", "faults[11]", "unknown call 'nap'"),
         ("20:5", "faults[12]", "'on' is missing"),
         ("20:6", "faults[12]", "unknown key 'create'"),
         ("20:46", "faults[12].status", f"must be a status code, 200 to 599; or a mapping of {keys}"),
