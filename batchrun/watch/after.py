@@ -23,7 +23,7 @@ _QUIET = (Standing.LOCKED, Standing.STOPPED, Standing.GONE)
 def settle(folder: Folder, entry: Entry, began: Signature, passed: Passed, now: float) -> None:
     """Take note of a pass over the spec as it was when the pass began, and do what follows from it."""
     entry.running = False
-    note = _note(entry.note, began, passed, now)
+    note = replace(_note(entry.note, began, passed, now), terms=folder.terms)
     if passed.standing is Standing.GONE:
         folder.all_fetched(entry.name)
     if passed.standing is Standing.GONE or entry.signature != began:

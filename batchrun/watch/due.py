@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
+
 from batchrun.errors import ExitCode
 from batchrun.pace import due_with_spread
 from batchrun.watch.orders import Note, Settings, Standing
@@ -21,6 +24,22 @@ SEVERITY = (1, 4, 77, 78, 74, 73, 69, 66, 65, 3, 75, 0)
 def worst(*codes: int) -> int:
     """The exit code for all of them together."""
     return min(codes, key=lambda code: SEVERITY.index(code) if code in SEVERITY else 0, default=ExitCode.OK)
+
+
+_PUT_OFF = (Standing.NEEDS_PERSON, Standing.BROKEN, Standing.TROUBLE)
+"""How a pass may end under one `terms` and otherwise under another."""
+
+
+def terms(settings: Settings) -> str:
+    """A digest of what the operator allows a job: budgets, roots, memory, first spends."""
+    config = settings.config and replace(settings.config, origins={})
+    allowed = (settings.yes, settings.roots, settings.memory, config)
+    return hashlib.sha256(repr(allowed).encode("utf-8", "replace")).hexdigest()[:16]
+
+
+def overtaken(note: Note, now_in_force: str) -> bool:
+    """Whether a spec was put off on other terms than those that are in force."""
+    return note.passed.standing in _PUT_OFF and note.terms != now_in_force
 
 
 def next_look(note: Note, settings: Settings) -> float:

@@ -56,6 +56,7 @@ class Folder:
     ) -> None:
         self.shown, self.path, self._only = shown, shown.absolute(), only
         self.settings = replace(settings, in_place=True, settle=0.0) if only else settings
+        self.terms = due.terms(self.settings)
         self.notes = Notes(self.path.resolve(), sandbox=settings.sandbox)
         self.entries: dict[str, Entry] = {}
         self.worst: int = ExitCode.OK
@@ -149,7 +150,8 @@ class Folder:
         if note.at > now:  # as above
             return now
         at = due.next_look(note, self.settings)
-        return now if at > now and self._changed(note.passed) else at
+        changed = at > now and (due.overtaken(note, self.terms) or self._changed(note.passed))
+        return now if changed else at
 
     def _changed(self, passed: Passed) -> bool:
         """Whether the job's files are other than they were; opens none of them."""

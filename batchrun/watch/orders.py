@@ -103,6 +103,8 @@ class Note:
     """Since when it waits for its data."""
     tries: int = 0
     """Passes in a row that came to nothing for no fault of the spec."""
+    terms: str = ""
+    """What the operator allowed in that pass, as `due.terms` puts it."""
     told: str = ""
     """A digest of what was last told about it."""
     told_at: float = 0.0

@@ -100,6 +100,17 @@ def test_quiet_says_what_needs_a_person_once(bench: Bench) -> None:
     assert bench.ledger() == []
 
 
+@pytest.mark.parametrize(("args", "env"), [(("--yes",), {}), ((), {"BATCHRUN_BUDGET_DEFAULT_USD": "5"})])
+def test_what_the_operator_allows_now_counts_at_once(
+    bench: Bench, args: tuple[str, ...], env: dict[str, str]
+) -> None:
+    bench.job("labels.yaml", limits=None)
+    assert "needs a person: the spec sets no budget" in bench.run("tick", ".", *SETTLE, code=4).stderr
+    assert bench.run("tick", ".", *SETTLE, code=4).stderr == ""
+    bench.run("tick", ".", *args, *SETTLE, code=75, **env)
+    assert len(bench.ledger()) == 1
+
+
 def test_quiet_says_nothing_of_what_goes_well(bench: Bench) -> None:
     bench.job("labels.yaml")
     assert tick_until(bench, 0, ".", "--quiet").stderr == ""
