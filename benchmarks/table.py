@@ -19,6 +19,7 @@ def text(found: Iterable[Line | Note]) -> Iterator[str]:
     yield HEAD
     for entry in found:
         yield _shown(entry) if isinstance(entry, Line) else f"{'':<4}{entry.text}"
+    yield "*: the ratio that the goal is for; slower: it is above that"
 
 
 def _shown(line: Line) -> str:
