@@ -132,13 +132,20 @@ def take_early(path: str) -> None:
 
 
 def claim(path: str) -> JobLock:
-    """The lock that was taken early if it is this one; else `take`."""
+    """The lock that was taken early if it is this one, and its file still in its place; else `take`."""
     global _early
-    if _early and _early.path == path:
+    if _early and _early.path == path and _is_there(_early):
         lock, _early = _early, None
         return lock
     end_early()
     return take(path)
+
+
+def _is_there(lock: JobLock) -> bool:
+    try:
+        return not lock.is_lost()
+    except OSError:  # `take` says what is wrong
+        return False
 
 
 def end_early() -> None:

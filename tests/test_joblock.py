@@ -145,6 +145,22 @@ def test_an_early_lock_of_another_job_is_taken_back(tmp_path: Path, path: str) -
     lock.let_go()
 
 
+@pytest.mark.parametrize("lost", [".batchrun", ".batchrun/job", ".batchrun/job/lock"])
+def test_an_early_lock_that_was_moved_away_is_none(tmp_path: Path, path: str, lost: str) -> None:
+    """While the run's modules were imported. Otherwise two would work on the job until one saves its state."""
+    joblock.take_early(path)
+    (tmp_path / lost).rename(tmp_path / "away")
+    other = joblock.take(path)
+    with pytest.raises(joblock.Held):
+        joblock.claim(path)
+    other.let_go()
+    joblock.take_early(path)
+    (tmp_path / lost).rename(tmp_path / "away again")
+    lock = joblock.claim(path)
+    assert is_held(path)
+    lock.let_go()
+
+
 def test_a_forked_child_holds_nothing(tmp_path: Path, path: str) -> None:
     joblock.take_early(path)
     child = os.fork()
