@@ -19,7 +19,7 @@ from batchrun.config.layers import Layer, Setting
 from batchrun.config.values import CREDENTIAL, Config
 from batchrun.errors import BatchrunError, ConfigError
 from batchrun.files import disk_error
-from batchrun.jail import open_regular
+from batchrun.jail import open_regular, without_links
 
 NAME = "batchrun.toml"
 EXPLICIT = "BATCHRUN_CONFIG"
@@ -67,7 +67,7 @@ def _project_file(
         named = environ[EXPLICIT]
         return (Path(named).absolute() if named else None), ()
     drops = [drop.resolve() for drop in watched]
-    start, ignored = folder.resolve(), list[Path]()
+    start, ignored = without_links(folder), list[Path]()
     for candidate in (start, *start.parents):
         path = candidate / NAME
         if not os.path.lexists(path):
@@ -98,7 +98,7 @@ def _user_files(environ: Mapping[str, str]) -> Iterator[Path]:
 def _read(path: Path, environ: Mapping[str, str]) -> Layer:
     # A file that the operator names may be a link, as container volumes make them; a found one may not.
     named = EXPLICIT in environ and path == Path(environ[EXPLICIT]).absolute()
-    real = path.resolve() if named else path
+    real = without_links(path) if named else path
     if named and not os.path.lexists(real):
         raise ConfigError(
             f"there is no file {path}", hint=f"{EXPLICIT} names it; empty it stands for no file at all"
@@ -150,7 +150,7 @@ def secret_of(path: Path, what: str, environ: Mapping[str, str]) -> str:
             hint=f"{hint}; systemd sets it in a service",
         )
     try:
-        real = path.resolve()
+        real = without_links(path)
         with open_regular(real) as stream:
             about = os.fstat(stream.fileno())
             data = stream.read(_MAX_KEY + 1)

@@ -20,6 +20,7 @@ from pathlib import Path
 from batchrun import files
 from batchrun.errors import CannotCreate
 from batchrun.inputs.find import looked_in
+from batchrun.jail import without_links
 from batchrun.model import InputSpec, Place
 from batchrun.outputs.writers import plain_file
 from batchrun.state import Expansion
@@ -62,13 +63,13 @@ def write(
     too, or absolutely where the spec was. Touches nothing when the file says so already. Raises CannotCreate.
     """
     path = wanted.path
-    root = spec.absolute().parent.resolve()
+    root = without_links(spec.absolute().parent)
     source = InputSpec(expansion.input_paths, Place(str(spec)))
     # The folder of the output changes with every answer.
     folders = looked_in(source, root=root, roots=roots) - {output.parent}
     read = [root / fact.path for fact in (*expansion.spec_files, *expansion.inputs)]
     sources = [*read, *sorted(map(Path, media)), *sorted(folders)]
-    if path.resolve() in {*sources, output}:
+    if without_links(path) in {*sources, output}:
         raise CannotCreate(
             f"{path} is a file of the job itself; a dependency file would replace it",
             hint="name another file with --depfile",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from batchrun import phases
 from batchrun.errors import ExitCode
+from batchrun.jail import without_links
 from batchrun.model import Timing
 from batchrun.outcome import Outcome
 from batchrun.policy import Policy
@@ -24,7 +25,7 @@ def finished(spec: Path, *, sandbox: bool = False, roots: Sequence[Path] = ()) -
 
     Reads the state and the files' times, nothing else: make and cron ask this thousands of times a day.
     """
-    root = spec.absolute().parent.resolve()
+    root = without_links(spec.absolute().parent)
     for state in _states_of(spec, root, sandbox=sandbox):
         if state.spec != spec.name or state.expansion is None or state.collected is None:
             continue

@@ -49,6 +49,12 @@ def confine(text: str, *, root: Path, roots: Sequence[Path] = ()) -> Path:
     return path
 
 
+def without_links(path: Path) -> Path:
+    """`path`, absolute. Links that go round in a circle stay in it: opening it says so (`Path.resolve` raises an
+    error of its own for them)."""
+    return Path(os.path.realpath(path))
+
+
 def open_regular(path: Path, *, folder: int | None = None) -> BinaryIO:
     """Open a regular file for reading. Raises DataError for anything else, MissingInput when it is not there,
     DiskError when the disk fails."""

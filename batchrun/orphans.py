@@ -9,6 +9,7 @@ from batchrun import lifecycle, phases
 from batchrun.engine import Observer
 from batchrun.errors import BatchrunError, MissingInput
 from batchrun.files import shown
+from batchrun.jail import without_links
 from batchrun.jobs import Shield, at_work
 from batchrun.model import InputSpec, Job, OutputFormat, OutputSpec, Place
 from batchrun.neighbours import neighbours
@@ -22,7 +23,7 @@ from batchrun.target import Target
 def orphan(spec: Path, *, sandbox: bool) -> Job | None:
     """A job that is under way and began as this spec, as far as it is known without the spec; None when there is
     none. Found by the file's name: a broken spec does not tell that of its job."""
-    root = spec.absolute().parent.resolve()
+    root = without_links(spec.absolute().parent)
     for other in neighbours(runs_folder(root, sandbox=sandbox), leaving_out=""):
         if other.spec == spec.name and other.under_way:
             # Nothing is expanded or written from these: only batches are asked for, at the usual pace.

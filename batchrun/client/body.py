@@ -19,7 +19,7 @@ import orjson
 
 from batchrun.errors import DataError, UsageError
 from batchrun.files import disk_error
-from batchrun.jail import open_regular
+from batchrun.jail import open_regular, without_links
 
 MAX_REQUESTS = 100_000
 MAX_BYTES = 256_000_000  # the smaller reading of the API's "256 MB" (batches-api §5)
@@ -41,7 +41,7 @@ class Body:
     @contextmanager
     def opened(self) -> Iterator[Upload]:
         """The file, open for one sending. Raises MissingInput, DataError or DiskError."""
-        with open_regular(self.path.resolve()) as handle:
+        with open_regular(without_links(self.path)) as handle:
             yield Upload(handle, self.name)
 
 

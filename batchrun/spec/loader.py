@@ -19,7 +19,7 @@ from batchrun import params, units
 from batchrun.config.values import SpecHooks
 from batchrun.errors import DataError, MissingInput, Problem, SpecError
 from batchrun.files import read_whole
-from batchrun.jail import open_regular
+from batchrun.jail import open_regular, without_links
 from batchrun.model import (
     FileFact,
     Hook,
@@ -112,7 +112,7 @@ def job_validator() -> Any:
 
 def _check_name(path: Path) -> None:
     """The spec's name and its folder's stand in messages and in the state: they must be text."""
-    where = str(path.absolute().parent.resolve() / path.name)
+    where = str(without_links(path.absolute().parent) / path.name)
     try:
         where.encode()
     except UnicodeEncodeError:
@@ -125,7 +125,7 @@ def _contents(path: Path) -> tuple[bytes, FileFact]:
     if path.is_dir():
         raise SpecError([Problem("this is a folder", str(path), instead(path))])
     try:
-        with open_regular(path.resolve()) as stream:
+        with open_regular(without_links(path)) as stream:
             return read_whole(stream, path, MAX_BYTES)
     except MissingInput:
         raise MissingInput(f"there is no spec {path}", hint=instead(path.parent, path.name)) from None
@@ -141,7 +141,7 @@ class _Loader:
     ) -> None:
         self._document, self._faults = document, document.faults
         self._roots, self._today = tuple(folder.resolve() for folder in roots), today
-        self._root = path.absolute().parent.resolve()
+        self._root = without_links(path.absolute().parent)
         self._spec = self._root / path.name
         self._fact = replace(fact, path=str(self._spec))
         self._tree = RequestTree(document, self._root, self._roots)

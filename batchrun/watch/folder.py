@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from batchrun.errors import BatchrunError, ExitCode
 from batchrun.files import read_whole, signature, unchanged
 from batchrun.inputs.find import find
-from batchrun.jail import open_regular
+from batchrun.jail import open_regular, without_links
 from batchrun.model import InputSpec, Place, Signature
 from batchrun.specnames import job_name
 from batchrun.watch import due
@@ -216,7 +216,7 @@ class Folder:
     def _job_of(self, name: str) -> str:
         path, otherwise = self.path / name, job_name(name)
         try:
-            with open_regular(path.resolve()) as stream:
+            with open_regular(without_links(path)) as stream:
                 content, _ = read_whole(stream, path, SPEC_LIMIT)
         except BatchrunError:  # the pass will say what is wrong with it
             return otherwise

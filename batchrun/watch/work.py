@@ -28,6 +28,7 @@ from batchrun.files import signature
 from batchrun.hooks import record
 from batchrun.inputs.rows import resolve
 from batchrun.interrupts import Interrupts
+from batchrun.jail import without_links
 from batchrun.jobs import Shield, advance
 from batchrun.lifecycle import next_due, sending_nothing
 from batchrun.model import Job
@@ -271,7 +272,7 @@ def _rescued(
 
 def _mark_of_state(job: str, order: Order) -> tuple[int, ...]:
     with suppress(OSError):
-        root = order.spec.absolute().parent.resolve()
+        root = without_links(order.spec.absolute().parent)
         return signature(Store(root, job, sandbox=order.sandbox).state_file.stat())
     return ()
 

@@ -234,6 +234,16 @@ def test_a_spec_that_is_not_there_among_others(bench: Bench) -> None:
     assert ran.stderr == f"error: this is a folder\n  --> .\nhint: name the spec: {names}\n"
 
 
+@pytest.mark.parametrize("verb", ["run", "status", "cancel", "plan"])
+def test_links_that_go_round_in_a_circle(bench: Bench, verb: str) -> None:
+    for name in ("batch.yaml", "folder"):
+        bench.path(name).symlink_to(name)
+    for name in ("batch.yaml", "folder/batch.yaml"):
+        ran = bench.run(verb, name)
+        assert ran.code in (65, 74)
+        assert ran.stderr.splitlines()[0].endswith(": Too many levels of symbolic links")
+
+
 def test_missing_data(bench: Bench) -> None:
     bench.job()
     ran = bench.run("run", code=66)

@@ -211,7 +211,13 @@ def test_there_is_no_spec(folder: Path) -> None:
 
 def test_a_spec_that_is_no_regular_file(folder: Path) -> None:
     os.mkfifo(folder / "pipe.yaml")
+    for name in ("circle.yaml", "circle"):
+        (folder / name).symlink_to(name)
+    circle = f"cannot open {folder / 'circle.yaml'}: Too many levels of symbolic links"
+    inside = f"cannot open {folder / 'circle' / 'a.yaml'}: Too many levels of symbolic links"
     for path, message in (
+        (folder / "circle.yaml", circle),
+        (folder / "circle" / "a.yaml", inside),
         (folder, "this is a folder"),
         (folder / "pipe.yaml", f"{folder / 'pipe.yaml'} is not a regular file"),
         (Path("/dev/null"), "/dev/null is not a regular file"),
