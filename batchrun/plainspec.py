@@ -86,20 +86,31 @@ def _name_in(data: bytes) -> str | None:
         return None if _may_have_key_name(data) else ""
     # The keys of a block mapping stand at the beginnings of lines, if the first one does: all of these must be words.
     name, begun = "", False
+    above: list[bytes] = []
     for line in data.splitlines():
         if not line.strip() or line.startswith(b"#") or line == b"---":
             continue
         if begun and line[:1] in b" -]}":
+            above.append(line)
             continue
         begun = True
         key, colon, value = line.partition(b":")
         if not colon or not key.replace(b"_", b"").isalpha():
             return None
         if key == b"name":
-            if name:
+            if name or _may_be_open(b"".join(above)):
                 return None
             name = value.partition(b" #")[0].strip(b" '\"").decode() or "?"
+        above.append(line)
     return name
+
+
+def _may_be_open(text: bytes) -> bool:
+    """Whether what follows may stand inside brackets or quotes, where lines begin anywhere."""
+    count = text.count
+    return bool(
+        count(b"{") != count(b"}") or count(b"[") != count(b"]") or count(b'"') % 2 or count(b"'") % 2
+    )
 
 
 _NOT_PLAIN = (b"\0", b"\x85", b"\xe2\x80\xa8", b"\xe2\x80\xa9")

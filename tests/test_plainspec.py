@@ -72,6 +72,16 @@ HIDDEN = {
 }
 
 
+INSIDE = [
+    BLOCK.replace("  tools:\n  - name: tool\n    ", "  tools: [{\nname: x\n  , ").replace(
+        "object}", "object}}]"
+    ),
+    BLOCK.replace("  tools:", '  system: "\nname: x\n  "\n  tools:'),
+    BLOCK.replace("  tools:", "  system: '\nname: x\n  '\n  tools:"),
+]
+"""Brackets and quotes in which lines begin anywhere."""
+
+
 @pytest.fixture(autouse=True)
 def nothing_configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -111,6 +121,13 @@ def test_a_spec_that_has_to_be_read(tmp_path: Path, text: str) -> None:
         assert load(path).job.name == "x"
     except SpecError as error:  # YAML knows more ways than we admit
         assert "name" not in str(error)
+
+
+@pytest.mark.parametrize("text", INSIDE)
+def test_a_line_that_only_looks_like_the_name(tmp_path: Path, text: str) -> None:
+    path = written(tmp_path, text)
+    assert load(path).job.name == "batch"
+    assert plainspec.find(str(path)) is None
 
 
 @pytest.mark.parametrize("name", ["", "''", "a b", "ä", "[x]", "-x", "&a x", "x\nname: y"])
