@@ -103,7 +103,7 @@ class Source:
     def _gunzip(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         hint = "copy or make the file again; gzip -t FILE checks it"
         try:
-            yield from gunzip(chunks, piece=BLOCK)
+            yield from _filled(gunzip(chunks, piece=BLOCK))
         except EOFError as error:
             raise self.error("the gzip data stops in the middle", hint=hint) from error
         except zlib.error as error:
@@ -170,6 +170,21 @@ class Source:
         if any(_identity(stat) != before for stat in after) or self._size != self._before.st_size:
             raise self.error("the file changed while it was read", hint=_STILL)
         return FileFact(self.name, self._size, self._before.st_mtime_ns, self._hash.hexdigest())
+
+
+def _filled(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The same bytes in no smaller pieces than `BLOCK`, the last one left out: what is made of many small gzip
+    members would be looked at again and again where a line, or a row, goes through many of them."""
+    parts: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        parts.append(piece)
+        size += len(piece)
+        if size >= BLOCK:
+            yield b"".join(parts)
+            parts, size = [], 0
+    if parts:
+        yield b"".join(parts)
 
 
 _STILL = "run it again when nothing writes to the file any more"

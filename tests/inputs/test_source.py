@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from batchrun.errors import DataError, MissingInput, Problem
 from batchrun.inputs.rows import open_rows
-from batchrun.inputs.source import Source
+from batchrun.inputs.source import Block, Source
 from batchrun.model import FileFact
 from tests.inputs.helpers import problem, spec, write
 
@@ -109,6 +109,13 @@ PACKED = gzip.compress(b"a,b\n1,2\n" * 1000, mtime=0)
 def test_gzip_faults(tmp_path: Path, data: bytes, expected: Problem) -> None:
     write(tmp_path, {"t.csv.gz": data})
     assert problem(tmp_path, "t.csv.gz", error=DataError) == expected
+
+
+def test_gzip_in_crumbs_is_read_in_blocks(tmp_path: Path) -> None:
+    """A file may be made of members of one byte: who looks for the end of a row starts anew with each block."""
+    write(tmp_path, {"t.gz": gzip.compress(b"\n", mtime=0) * 3000})
+    with Source(tmp_path / "t.gz", "t.gz") as source:
+        assert list(source.blocks()) == [Block(b"\n" * 3000, 1, 0)]
 
 
 def test_an_endless_line_is_given_up_before_it_fills_the_memory(tmp_path: Path) -> None:
