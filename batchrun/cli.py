@@ -18,7 +18,7 @@ from batchrun.errors import BatchrunError, ExitCode, Interrupted
 COMMANDS = {
     "init": "write a spec that runs",
     "validate": "check a spec and its data; sends nothing",
-    "plan": "show what a run would submit and cost; sends nothing",
+    "plan": "show what a run would submit and cost; submits nothing",
     "run": "submit, wait, download: whatever is left to do",
     "watch": "run the specs of folders, and those that come",
     "tick": "one pass over many jobs that waits for nothing; for cron",

@@ -14,13 +14,16 @@ from batchrun.config.values import Config
 @click.command()
 @common.job_options
 @click.option(
-    "--exact", type=click.IntRange(min=1), metavar="N", help="Count the tokens of N requests (free)."
+    "--exact",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Have the API count the tokens of N requests (free).",
 )
 @common.json_option
 def command(
     spec: Path, sandbox: bool, roots: tuple[Path, ...], config: Config, exact: int | None, as_json: bool
 ) -> None:
-    """Show what `batchrun run` would submit, and what it may cost. Sends nothing, writes nothing.
+    """Show what `batchrun run` would submit, and what it may cost. Submits nothing, writes nothing.
 
     \b
     batchrun plan                     ./batch.yaml
