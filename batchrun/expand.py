@@ -281,13 +281,14 @@ class Renderer:
     def slice(self, rows: Slice) -> tuple[list[bytes], bytes] | None:
         """The `params` of many rows, and what fills the holes of all. None where there are none, where one takes
         more than text, or where a row has something wrong."""
-        filled = []
-        for source in self._texts:
+        if not self._texts or None in self._texts:
+            return None
+        made: dict[str | Compiled | None, list[bytes]] = {}
+        for source in dict.fromkeys(self._texts):  # each once: a column may stand in several holes
             if (inside := _insides(rows, source)) is None:
                 return None
-            filled.append(inside)
-        if not filled:
-            return None
+            made[source] = inside
+        filled = [made[source] for source in self._texts]
         text = b"".join(chain.from_iterable(filled))
         return list(map(self._pattern.__mod__, zip(*filled, strict=True))), text
 
