@@ -33,17 +33,18 @@ def prove(part: Path, ids: Iterable[str], counts: RequestCounts, price_of: Price
         for number, line in enumerate(lines(part), start=1):
             try:
                 value = loads(line)
-                if (parts := usual(value)) is not None:
-                    check.see(parts[0])
-                    sums.add_usual(parts)
-                    continue
-                result = result_of(value)
+                parts = usual(value)
+                result = result_of(value) if parts is None else None
             except ValueError as error:
                 if line.strip():
                     check.fault(_NO_RESULT, f"line {number}: {error}")
                 continue
-            check.see(result.custom_id)
-            sums.add(result)
+            if parts is not None:
+                check.see(parts[0])
+                sums.add_usual(parts)
+            elif result is not None:
+                check.see(result.custom_id)
+                sums.add(result)
     except OSError as error:
         raise disk_error(error, part, "read") from error
     tally = sums.tally()
