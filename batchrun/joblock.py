@@ -28,6 +28,10 @@ class Held(Exception):
         super().__init__(holder)
         self.holder = holder
 
+    def about(self, job: str) -> str:
+        """What a person is told of it."""
+        return f"another process is working on the job '{job}'" + (f" ({self.holder})" if self.holder else "")
+
 
 class JobLock:
     """The lock file of one job, open until `let_go`."""

@@ -66,9 +66,8 @@ def _held_elsewhere(spec: PlainSpec, *, quiet: bool) -> int | None:
         joblock.take_early(spec.lock_file)
     except joblock.Held as held:
         if not quiet:
-            holder = f" ({held.holder})" if held.holder else ""
             _tell(
-                f"error: another process is working on the job '{spec.job}'{holder}",
+                f"error: {held.about(spec.job)}",
                 f"hint: it goes on there; run it again later, or see how it stands: batchrun status {spec.shown}",
             )
         return os.EX_TEMPFAIL  # ExitCode.NOT_FINISHED, without importing it

@@ -182,11 +182,7 @@ class Store:
         try:
             self._lock = lock = joblock.claim(str(self._lock_file))
         except joblock.Held as held:
-            raise Locked(
-                f"another process is working on the job '{self.folder.name}'"
-                + (f" ({held.holder})" if held.holder else ""),
-                hint="it goes on there; run it again later",
-            ) from None
+            raise Locked(held.about(self.folder.name), hint="it goes on there; run it again later") from None
         try:
             for folder in self._parts:
                 files.make_private_dir(folder)
