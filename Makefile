@@ -2,12 +2,16 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+# Every version is named in constraints.txt; pip hands these two on to what it builds with.
+export PIP_CONSTRAINT := constraints.txt
+export PIP_BUILD_CONSTRAINT := constraints.txt
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 TRIALS ?= build/trials.jsonl
 SECONDS ?= 60
 SEED   ?= 1
 
-.PHONY: help demo test crash load fuzz bench lint types format wheel clean
+.PHONY: help demo test crash load fuzz bench lint types format wheel lock clean
 
 help: ## what there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -44,15 +48,19 @@ format: $(VENV)/.installed-dev ## put the code in form
 wheel: $(VENV)/.installed-dev ## build the wheel; run the demo's job from it in a fresh environment
 	@sh tests/wheel.sh $(BIN)/python
 
+lock: $(VENV)/.installed-dev ## name the newest versions of everything in constraints.txt, for all Pythons and platforms
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --all-extras pyproject.toml \
+	  --no-annotate --custom-compile-command 'make lock' --output-file constraints.txt
+
 clean: ## remove what was made here
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-$(VENV)/.installed: pyproject.toml
+$(VENV)/.installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	$(PIP) -e .
 	touch $@
 
-$(VENV)/.installed-dev: pyproject.toml
+$(VENV)/.installed-dev: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,parquet]'
+	$(PIP) -e '.[dev,parquet]'
 	touch $@ $(VENV)/.installed

@@ -40,7 +40,7 @@ TEMPLATES = {
     "tojson": ("{{ [1]|tojson(indent=10**9) }}", "`tojson` takes no number larger than 1,000"),
     "batch": ("{{ [1]|batch(10**9, x)|length }}", "`batch` takes no number larger than 1,000,000"),
     "slice": ("{{ [1]|slice(10**9, x)|length }}", "`slice` takes no number larger than 1,000,000"),
-    "replace": ("{{ x|replace('a', x * 10**7) }}", "`replace` would make more than 64,000,000 characters"),
+    "replace": ("{{ x|replace('a', x * 10**7) }}", "it takes more than 1,000,000 steps"),
     "join": ("{{ range(99999)|join(x * 1000) }}", "`join` would make more than 64,000,000 characters"),
     "format": ("{{ '%1000000000d'|format(1) }}", "it cannot use `format`: its memory could not be bounded"),
     "methods": (

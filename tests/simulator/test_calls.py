@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from batchrun.simulator import Simulator
+from tests.conftest import MakeSimulator
 from tests.simulator.helpers import Client, error_of, params
 
 
@@ -49,7 +51,8 @@ def models(client: Client, **query: Any) -> Any:
     return client.http.get(f"{client.url}/v1/models", params=query, timeout=10).json()
 
 
-def test_models_in_pages(simulator: Simulator) -> None:
+def test_models_in_pages(make_simulator: MakeSimulator) -> None:
+    simulator = make_simulator(clock=datetime(2026, 11, 22, tzinfo=UTC).timestamp)
     with Client(simulator) as client:
         ids = [model["id"] for model in models(client, limit=1000)["data"]]
         assert "claude-haiku-4-5-20251001" in ids
