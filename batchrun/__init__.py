@@ -13,9 +13,9 @@ TYPE_CHECKING = False  # typing itself takes longer to import than many a comman
 if TYPE_CHECKING:
     from batchrun.client.batches import BatchesClient
     from batchrun.errors import ApiError, BatchrunError
-    from batchrun.jobs import run_job
     from batchrun.model import Batch, BatchPage, RequestCounts, Result
-    from batchrun.outcome import Outcome
+    from batchrun.reports.outcome import Outcome
+    from batchrun.run.jobs import run_job
 
 __all__ = [
     "ApiError",
@@ -33,8 +33,8 @@ __all__ = [
 _HOMES = {
     "batchrun.client.batches": ("BatchesClient",),
     "batchrun.errors": ("ApiError", "BatchrunError"),
-    "batchrun.jobs": ("run_job",),
-    "batchrun.outcome": ("Outcome",),
+    "batchrun.run.jobs": ("run_job",),
+    "batchrun.reports.outcome": ("Outcome",),
     "batchrun.model": ("Batch", "BatchPage", "RequestCounts", "Result"),
 }
 

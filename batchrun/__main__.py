@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from batchrun import quick
+from batchrun.fastpath import quick
 
 
 def main() -> None:

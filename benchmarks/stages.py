@@ -34,10 +34,10 @@ def stage() -> Iterator[None]:
 
 def expand() -> None:
     """Rows to shards, with keys, digests, estimate and the rows file, durable."""
-    from batchrun.prepare import prepare
-    from batchrun.prices import price_of
+    from batchrun.cost.prices import price_of
+    from batchrun.run.prepare import prepare
+    from batchrun.rundir.store import Store
     from batchrun.spec import load
-    from batchrun.store import Store
 
     job = load(Path("job.yaml")).job
     price_of(data.MODEL)  # imports the price list
@@ -72,7 +72,7 @@ def render_floor() -> None:
 
 def submit() -> None:
     """One POST of the shard."""
-    from batchrun.files import lines
+    from batchrun.fs.files import lines
     from batchrun.providers import connect
 
     requests = sum(1 for _ in lines(Path("shard.jsonl")))
@@ -84,10 +84,10 @@ def submit() -> None:
 
 def download() -> None:
     """The results, whole and proven."""
-    from batchrun.prices import PriceBook, price_of
-    from batchrun.proof import prove
+    from batchrun.cost.prices import PriceBook, price_of
     from batchrun.providers import connect
-    from batchrun.shards import custom_ids
+    from batchrun.results.proof import prove
+    from batchrun.rundir.shards import custom_ids
 
     provider, id = connect("anthropic", os.environ), Path("batch").read_text()
     counts = provider.retrieve(id).batch.request_counts
@@ -103,11 +103,11 @@ def download() -> None:
 
 def collect() -> None:
     """Results to output, in input order."""
+    from batchrun.cost.prices import PriceBook
     from batchrun.outputs.collect import collect as gather
-    from batchrun.prices import PriceBook
-    from batchrun.reshard import sources
+    from batchrun.run.reshard import sources
+    from batchrun.rundir.store import Store
     from batchrun.spec import load
-    from batchrun.store import Store
 
     job = load(Path("job.yaml")).job
     store = Store(job.root, job.name)
@@ -141,7 +141,7 @@ SAVES = 100
 
 def save() -> None:
     """The state of a finished job, saved again and again."""
-    from batchrun.store import Store
+    from batchrun.rundir.store import Store
 
     store = Store(Path.cwd(), "job")
     state = store.load()

@@ -16,17 +16,17 @@ from typing import Any
 import orjson
 import yaml
 
-from batchrun.answers import Source
 from batchrun.client.batches import BatchesClient
 from batchrun.client.body import Body
 from batchrun.commands.batches import nothing_submitted
 from batchrun.commands.validate import check_rows
+from batchrun.cost.prices import price_of
 from batchrun.errors import BatchrunError, ExitCode
 from batchrun.model import RequestCounts
 from batchrun.outputs.collect import collect
-from batchrun.prices import price_of
-from batchrun.proof import prove
 from batchrun.render.problems import problem_lines
+from batchrun.results.answers import Source
+from batchrun.results.proof import prove
 from batchrun.spec import load
 from tests.jobs import asking_for, job, node, rows_file
 from tests.rawserver import FakeTime, RawServer, http

@@ -8,8 +8,8 @@ from typing import Any
 
 import orjson
 
-from batchrun.answers import Source
 from batchrun.model import InputSpec, Job, Node, OutputFormat, OutputSpec, Place, Template
+from batchrun.results.answers import Source
 from tests.resultlines import NONCE, key, write
 
 PLACE = Place("job.yaml", 1, 1)

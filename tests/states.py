@@ -1,4 +1,4 @@
-"""Run states built from plain values, and through `lifecycle.apply`, for tests of what decides on them."""
+"""Run states built from plain values, and through `lifecycle.transitions.apply`, for tests of what decides on them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from batchrun import events, lifecycle
-from batchrun.figures import Cause, Estimate, Price, Rates, Summary, Tally
+from batchrun.cost.amounts import Cause, Estimate, Price, Rates, Summary, Tally
+from batchrun.lifecycle import events, transitions
+from batchrun.lifecycle.policy import Policy
+from batchrun.lifecycle.state import Collected, Expansion, Intent, Phase, Reason, RunState, SentBatch, Shard
 from batchrun.model import Batch, FileFact, ProcessingStatus, RequestCounts, Timing, Usage
-from batchrun.policy import Policy
-from batchrun.state import Collected, Expansion, Intent, Phase, Reason, RunState, SentBatch, Shard
 
 NOW = 1_795_000_000.0
 POLICY = Policy(Timing())
@@ -137,4 +137,4 @@ def every_state() -> Iterator[RunState]:
         before = state(active(phase), active(Phase.FETCHED, "0002"))
         yield before
         for event in every_event():
-            yield lifecycle.apply(before, event)
+            yield transitions.apply(before, event)

@@ -19,11 +19,12 @@ from typing import Any
 
 import orjson
 
-from batchrun import Outcome, run_job, state
+from batchrun import Outcome, run_job
+from batchrun.lifecycle import state
+from batchrun.lifecycle.state import RunState
 from batchrun.safetext import escaped
 from batchrun.simulator import Options, Simulator
 from batchrun.simulator.scenario import Scenario
-from batchrun.state import RunState
 from tests.conftest import MakeSimulator
 
 KEY = "sk-ant-api-EXAMPLE"

@@ -30,7 +30,7 @@ from batchrun.errors import (
     NotFound,
     UsageError,
 )
-from batchrun.files import replacing
+from batchrun.fs.files import replacing
 from batchrun.model import Batch, BatchPage, Json, Result
 from batchrun.safetext import plain
 

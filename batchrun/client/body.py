@@ -18,8 +18,8 @@ from typing import BinaryIO
 import orjson
 
 from batchrun.errors import DataError, UsageError
-from batchrun.files import disk_error
-from batchrun.jail import open_regular, without_links
+from batchrun.fs.confine import open_regular, without_links
+from batchrun.fs.files import disk_error
 
 MAX_REQUESTS = 100_000
 MAX_BYTES = 256_000_000  # the smaller reading of the API's "256 MB" (batches-api §5)

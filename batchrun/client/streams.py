@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from batchrun.errors import IncompleteResults
 from batchrun.model import RequestCounts, Result, ResultType
-from batchrun.results import parse
+from batchrun.results.lines import parse
 
 PIECE = 1 << 16
 GZIP = 31  # zlib's wbits for a gzip wrapper

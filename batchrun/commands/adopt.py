@@ -36,7 +36,7 @@ def command(
     The batch must have as many requests as the shard. Its results still have to prove that it is ours;
     a wrong guess costs nothing.
     """
-    from batchrun.decisions import adopt_batch
+    from batchrun.run.decisions import adopt_batch
 
     with common.leaving_safely(spec, sandbox=sandbox, roots=roots), common.progress() as observer:
         outcome = adopt_batch(

@@ -234,7 +234,7 @@ def wait(id: str, poll_interval: float, timeout: float, as_json: bool) -> None:
 
 def _client() -> BatchesClient:
     from batchrun.client.batches import BatchesClient  # not above: `--help` needs no HTTP library
-    from batchrun.configfiles import environment_of, load_config
+    from batchrun.config.find import environment_of, load_config
 
     found = load_config(Path.cwd())
     return BatchesClient(environ=environment_of(found, os.environ))

@@ -24,8 +24,8 @@ def command(spec: Path, sandbox: bool, roots: tuple[Path, ...], config: Config, 
 
     Answers that exist are paid for, and kept. If a run is going on, that run cancels.
     """
-    from batchrun.decisions import cancel_job
-    from batchrun.jobs import look
+    from batchrun.run.decisions import cancel_job
+    from batchrun.run.jobs import look
 
     with common.leaving_safely(spec, sandbox=sandbox, roots=roots), common.progress() as observer:
         outcome = cancel_job(spec, sandbox=sandbox, roots=roots, config=config, observer=observer)

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import click
 
-from batchrun import quick
 from batchrun.errors import ConfigError, Interrupted
+from batchrun.fastpath import quick
 
 if TYPE_CHECKING:
-    from batchrun.engine import Observer
     from batchrun.interrupts import Interrupts
-    from batchrun.outcome import Outcome
-    from batchrun.report import StatusReport
-    from batchrun.state import RunState
+    from batchrun.lifecycle.state import RunState
+    from batchrun.reports.job import StatusReport
+    from batchrun.reports.outcome import Outcome
+    from batchrun.run.engine import Observer
 
     class Eye(Observer, Protocol):
         """An observer that holds the terminal until it is closed."""
@@ -69,7 +69,7 @@ def root_option(command: F) -> F:
 
     @functools.wraps(command)
     def configured(*args: Any, spec: Path, roots: tuple[Path, ...], **options: Any) -> Any:
-        from batchrun.configfiles import load_config
+        from batchrun.config.find import load_config
 
         config = load_config(spec.absolute().parent)
         for folder in config.roots:
@@ -99,7 +99,7 @@ def job_options(command: F) -> F:
 def leaving_safely(spec: Path, *, sandbox: bool, roots: Sequence[Path]) -> Iterator[Interrupts]:
     """Turn a signal into a calm exit that says how to go on."""
     from batchrun.interrupts import Interrupts
-    from batchrun.status import command_for
+    from batchrun.reports.status import command_for
 
     command = command_for(str(spec), sandbox=sandbox, roots=roots)
     try:
@@ -159,7 +159,7 @@ def show_outcome(
     as_json: bool = False,
 ) -> None:
     """How the job stands: a summary when it is done, else what runs and what needs a person."""
-    from batchrun.verdicts import Verdict
+    from batchrun.lifecycle.verdicts import Verdict
 
     report = outcome.report(str(spec), now=time.time(), sandbox=sandbox, roots=roots)
     if as_json:
@@ -184,7 +184,7 @@ def show_outcome(
 
 def for_people(report: StatusReport) -> StatusReport:
     """The report with its paths as seen from the current folder."""
-    from batchrun.files import shown
+    from batchrun.fs.files import shown
 
     output = shown(Path(report.output))
     summary = replace(report.summary, output=output) if report.summary else None
@@ -193,10 +193,10 @@ def for_people(report: StatusReport) -> StatusReport:
 
 def planned_cost(state: RunState) -> str:
     """The upper bound of what is about to be submitted, for a question."""
-    from batchrun import money
+    from batchrun.lifecycle import budget
     from batchrun.units import format_usd
 
-    return format_usd(money.planned(state))
+    return format_usd(budget.planned(state))
 
 
 def use_color(stream: Any = None) -> bool:

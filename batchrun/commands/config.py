@@ -27,8 +27,8 @@ def command(folder: Path, watched: bool, as_json: bool) -> None:
     Flags come first, then the environment, then the first batchrun.toml upward from FOLDER, then the one in
     the user's configuration folder. Keys and secrets are never shown.
     """
+    from batchrun.config.find import find_config, secret_of
     from batchrun.config.layers import SECRETS, unknown_variables
-    from batchrun.configfiles import find_config, secret_of
     from batchrun.errors import ConfigError
     from batchrun.render import settings
     from batchrun.render.problems import error_lines

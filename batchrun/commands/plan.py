@@ -32,10 +32,10 @@ def command(
 
     Tokens and cost are estimates; the high end is what limits.max_cost_usd is held against.
     """
-    from batchrun.planning import plan
     from batchrun.render import jsonout, text
-    from batchrun.store import Store
-    from batchrun.target import Target, connection
+    from batchrun.run.planning import plan
+    from batchrun.run.target import Target, connection
+    from batchrun.rundir.store import Store
 
     target = Target(sandbox, config=config)
     loaded = target.load(spec, roots)

@@ -42,7 +42,7 @@ def command(
             "a batch of this shard may exist already; nothing was submitted",
             hint="look for it with `batchrun batches list`, or add --accept-duplicate-cost",
         )
-    from batchrun.decisions import resubmit_shard
+    from batchrun.run.decisions import resubmit_shard
 
     with (
         common.leaving_safely(spec, sandbox=sandbox, roots=roots) as interrupts,

@@ -27,7 +27,7 @@ def command(
     refused are sent again; results that never came complete are fetched again. Rows that succeeded are not
     asked again.
     """
-    from batchrun.decisions import retry_job
+    from batchrun.run.decisions import retry_job
 
     with (
         common.leaving_safely(spec, sandbox=sandbox, roots=roots) as interrupts,

@@ -64,12 +64,12 @@ def command(
     The answer appears at the spec's output.path when it is complete. Ctrl-C leaves the batches running:
     the same command carries on.
     """
-    from batchrun.finished import finished
+    from batchrun.fastpath.uptodate import finished
 
     outcome = None if depfile else finished(spec, sandbox=sandbox, roots=roots)
     if outcome is None:
-        from batchrun.depfile import Depfile
-        from batchrun.jobs import run_job
+        from batchrun.run.depfile import Depfile
+        from batchrun.run.jobs import run_job
 
         try:
             with (

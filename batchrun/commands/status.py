@@ -41,9 +41,9 @@ def command(
 
 
 def _job(spec: Path, *, sandbox: bool, roots: tuple[Path, ...], as_json: bool) -> None:
-    from batchrun.configfiles import load_config
-    from batchrun.jobs import look
+    from batchrun.config.find import load_config
     from batchrun.render import jsonout, text
+    from batchrun.run.jobs import look
 
     config = load_config(spec.absolute().parent)
     roots = tuple(dict.fromkeys((*roots, *config.roots)))
@@ -59,8 +59,8 @@ def _job(spec: Path, *, sandbox: bool, roots: tuple[Path, ...], as_json: bool) -
 def _folders(
     paths: tuple[Path, ...], *, sandbox: bool, roots: tuple[Path, ...], every: bool, as_json: bool
 ) -> None:
-    from batchrun.folders import survey_folder
     from batchrun.render import jsonout, overview
+    from batchrun.watch.survey import survey_folder
 
     now = time.time()
     reports = [survey_folder(path, now=now, sandbox=sandbox, roots=roots) for path in paths]

@@ -65,7 +65,7 @@ def validate(
 ) -> Validated:
     """Load the spec and, unless told not to, make every row's request. Raises what is wrong with them."""
     from batchrun.outputs.writers import check_installed
-    from batchrun.target import Target
+    from batchrun.run.target import Target
 
     loaded = Target(config=config).load(spec, roots)
     check_installed(loaded.job.output)
@@ -77,9 +77,9 @@ def check_rows(job: Job) -> int:
 
     Raises DataError or MissingInput with the row. Nothing is kept, so any number of rows will do.
     """
-    from batchrun.expand import expand
     from batchrun.inputs.rows import open_rows
-    from batchrun.prepare import media_reader
+    from batchrun.requests.expand import expand
+    from batchrun.run.prepare import media_reader
 
     rows = open_rows(job.input, root=job.root, roots=job.roots)
     return sum(1 for _ in expand(rows, job, media_reader(job)))

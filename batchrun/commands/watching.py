@@ -16,8 +16,8 @@ import orjson
 from batchrun import units
 from batchrun.commands import common
 from batchrun.errors import ExitCode
+from batchrun.hooks.event import MOMENTS
 from batchrun.model import Moment
-from batchrun.notices import MOMENTS
 from batchrun.render import watching
 from batchrun.safetext import escaped, plain
 from batchrun.specnames import PATTERNS
@@ -71,7 +71,7 @@ def options(command: F) -> F:
 def for_folder(how: Mapping[str, Any], folder: Path, watched: Sequence[Path], *, events: str) -> Settings:
     """How `folder` is treated: as the options say and, where they say nothing, the operator's configuration for
     it. Raises ConfigError."""
-    from batchrun.configfiles import load_config
+    from batchrun.config.find import load_config
 
     config = load_config(folder, watched=watched)
     configured = {

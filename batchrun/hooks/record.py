@@ -14,8 +14,8 @@ import orjson
 
 from batchrun.codec import decode, encode
 from batchrun.errors import BatchrunError
-from batchrun.files import write_atomic
-from batchrun.jail import open_regular
+from batchrun.fs.confine import open_regular
+from batchrun.fs.files import write_atomic
 
 _MAX = 1 << 20
 

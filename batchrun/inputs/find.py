@@ -8,8 +8,8 @@ from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from batchrun.errors import DataError, MissingInput
-from batchrun.files import disk_error
-from batchrun.jail import STATE_FOLDER, confine
+from batchrun.fs.confine import STATE_FOLDER, confine
+from batchrun.fs.files import disk_error
 from batchrun.model import REHEARSAL, InputFormat, InputSpec
 
 _MARKS = "*?["

@@ -12,9 +12,9 @@ from types import TracebackType
 from typing import NamedTuple
 
 from batchrun.errors import DataError
-from batchrun.files import disk_error
+from batchrun.fs.confine import open_confined
+from batchrun.fs.files import disk_error
 from batchrun.inputs.gunzip import MAGIC, gunzip
-from batchrun.jail import open_confined
 from batchrun.model import FileFact, Json
 
 LINE_LIMIT = 256_000_000

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import orjson
 
-from batchrun.answers import Source
-from batchrun.keyedlines import KEY_LENGTH, KeyedLines
 from batchrun.model import Node
 from batchrun.outputs.structured import Check, check_for, schema_in, written_schema
+from batchrun.results.answers import Source
+from batchrun.results.lineindex import KEY_LENGTH, KeyedLines
 
 
 class Asked:

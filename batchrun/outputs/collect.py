@@ -11,16 +11,16 @@ from typing import Any, BinaryIO
 
 import orjson
 
-from batchrun.answers import Answers, Source, UsualAnswer
-from batchrun.figures import Summary
-from batchrun.files import disk_error, lines
+from batchrun.cost.amounts import Summary
+from batchrun.cost.prices import PriceLookup
+from batchrun.fs.files import disk_error, lines
 from batchrun.model import FileFact, Job
 from batchrun.outputs.asked import Asked
 from batchrun.outputs.records import Record, record_of, usual_record
 from batchrun.outputs.structured import Check
 from batchrun.outputs.summing import Summing
 from batchrun.outputs.writers import write_file, writer_for
-from batchrun.prices import PriceLookup
+from batchrun.results.answers import Answers, Source, UsualAnswer
 
 SLICE = 32
 """Rows that are joined at a time: what they need stays in the processor's cache, which takes a quarter less time than

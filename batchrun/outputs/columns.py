@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import orjson
 
 from batchrun.errors import DataError, Problem
-from batchrun.growth import FUEL, TooComplex, fuel_for, growth_of
 from batchrun.model import Json, OutputSpec, Template
 from batchrun.outputs.records import FIELDS, Record
-from batchrun.template import MAX_TEXT, MAX_VALUES, refused, refused_hint
-from batchrun.templatefilters import BOUNDED
+from batchrun.templates.bounds import FUEL, TooComplex, fuel_for, growth_of
+from batchrun.templates.compiled import MAX_TEXT, MAX_VALUES, refused, refused_hint
+from batchrun.templates.filters import BOUNDED
 
 if TYPE_CHECKING:
     from minijinja import Environment

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
+from batchrun.cost.prices import TICKS, PriceLookup, cost_ticks, message_ticks
 from batchrun.model import Json, Result
 from batchrun.outputs.structured import Check, read, too_deep
-from batchrun.prices import TICKS, PriceLookup, cost_ticks, message_ticks
-from batchrun.results import Usual, tokens_of
+from batchrun.results.lines import Usual, tokens_of
 
 Record: TypeAlias = dict[str, Any]
 

@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from batchrun.answers import Answer, money_error
-from batchrun.figures import Cause, Summary
+from batchrun.cost.amounts import Cause, Summary
+from batchrun.cost.prices import TICKS
 from batchrun.model import Usage
 from batchrun.outputs.records import Record
-from batchrun.prices import TICKS
-from batchrun.results import Usual, searches_of
+from batchrun.results.answers import Answer, money_error
+from batchrun.results.lines import Usual, searches_of
 from batchrun.safetext import plain
 
 MAX_CAUSES = 200

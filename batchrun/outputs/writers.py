@@ -13,7 +13,7 @@ from typing import BinaryIO, Protocol, cast
 import orjson
 
 from batchrun.errors import CannotCreate
-from batchrun.files import digest, replacing, shown
+from batchrun.fs.files import digest, replacing, shown
 from batchrun.model import FileFact, Job, Json, OutputFormat, OutputSpec
 from batchrun.outputs import columns as tables
 from batchrun.outputs.records import Record

@@ -26,9 +26,9 @@ from batchrun.errors import (
     ServerError,
     TooLarge,
 )
-from batchrun.files import CHUNK, disk_error
+from batchrun.fs.files import CHUNK, disk_error
+from batchrun.fs.permissions import open_file
 from batchrun.model import Batch, Json
-from batchrun.private import open_file
 from batchrun.providers.base import CLOCKS_DIFFER, Baseline, OutcomeUnknown, Polled, Rejected, TryLater
 
 _PAGE = 100

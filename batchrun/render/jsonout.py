@@ -8,10 +8,10 @@ from typing import Any
 import orjson
 
 from batchrun.codec import encode
-from batchrun.figures import Summary
-from batchrun.overview import FolderOverview
-from batchrun.planreport import PlanReport
-from batchrun.report import StatusReport
+from batchrun.cost.amounts import Summary
+from batchrun.reports.job import StatusReport
+from batchrun.reports.overview import FolderOverview
+from batchrun.reports.plan import PlanReport
 from batchrun.safetext import escaped
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-from batchrun.overview import BrokenSpec, FolderOverview, JobOverview, NewSpec, Standing
 from batchrun.render.lines import WIDTH, Paint, joined, plural, wrapped
-from batchrun.report import INVENTED
+from batchrun.reports.job import INVENTED
+from batchrun.reports.overview import BrokenSpec, FolderOverview, JobOverview, NewSpec, Standing
 from batchrun.safetext import plain
 from batchrun.units import format_duration, format_usd
 

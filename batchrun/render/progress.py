@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
-from batchrun import events
+from batchrun.cost.amounts import Tally
 from batchrun.errors import Problem
-from batchrun.events import Event
-from batchrun.figures import Tally
+from batchrun.lifecycle import events
+from batchrun.lifecycle.events import Event
+from batchrun.lifecycle.state import Phase, RunState, Shard
 from batchrun.render.problems import problem_lines
 from batchrun.safetext import plain
-from batchrun.state import Phase, RunState, Shard
 from batchrun.units import format_duration, format_size, format_usd
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from batchrun.figures import Cause, Summary
-from batchrun.planreport import PlanReport
+from batchrun.cost.amounts import Cause, Summary
 from batchrun.render.lines import INDENT, LABEL, Paint, counted, joined, labelled, plural, span, wrapped
-from batchrun.report import INVENTED, ShardStatus, StatusReport
+from batchrun.reports.job import INVENTED, ShardStatus, StatusReport
+from batchrun.reports.plan import PlanReport
 from batchrun.safetext import plain
 from batchrun.units import DAY, format_duration, format_size, format_usd
 

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import orjson
 
-from batchrun.files import make_private_dir, write_atomic
+from batchrun.fs.files import make_private_dir, write_atomic
 from batchrun.model import Json, RequestCounts
 from batchrun.simulator import ids
 from batchrun.simulator.counters import Counters, Judge, judging

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from batchrun.files import CHUNK
+from batchrun.fs.files import CHUNK
 from batchrun.simulator.disk import create
 from batchrun.simulator.replies import Refused
 

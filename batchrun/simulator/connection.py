@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Protocol, cast
 from urllib.parse import parse_qs, urlsplit
 
 from batchrun.errors import BatchrunError
-from batchrun.files import CHUNK
+from batchrun.fs.files import CHUNK
 from batchrun.simulator import ids
 from batchrun.simulator.bodies import Body, Torn, too_long
 from batchrun.simulator.options import Options

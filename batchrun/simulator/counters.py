@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from batchrun.files import write_atomic
+from batchrun.fs.files import write_atomic
 from batchrun.simulator.disk import locked
 from batchrun.simulator.scenario import ResultRule, Scenario
 

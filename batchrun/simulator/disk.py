@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from batchrun.files import CHUNK
-from batchrun.private import open_file
+from batchrun.fs.files import CHUNK
+from batchrun.fs.permissions import open_file
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, Self, TypeAlias
 
 import orjson
 
-from batchrun.files import CHUNK, lines, settle, write_atomic
+from batchrun.fs.files import CHUNK, lines, settle, write_atomic
 from batchrun.model import Json, RequestCounts, ResultType
 from batchrun.simulator import ids
 from batchrun.simulator.answers import message, message_id

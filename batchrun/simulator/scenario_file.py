@@ -13,7 +13,7 @@ import orjson
 
 from batchrun.errors import MissingInput
 from batchrun.model import Json, ResultType
-from batchrun.params import dotted
+from batchrun.requests.params import dotted
 from batchrun.simulator.faults import ACTIONS, Action
 from batchrun.simulator.requests import CALLS
 from batchrun.simulator.scenario import Fault, ResultRule, Scenario

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import IO, TypeAlias
 
-from batchrun.files import CHUNK
+from batchrun.fs.files import CHUNK
 
 GZIP = 31  # zlib's wbits for a gzip wrapper
 Amount: TypeAlias = "int | str"

@@ -15,7 +15,7 @@ from jsonschema import Draft7Validator, ValidationError
 from jsonschema.validators import extend
 
 from batchrun.model import Json
-from batchrun.params import REFUSED
+from batchrun.requests.params import REFUSED
 from batchrun.spec.faults import Faults, Steps
 from batchrun.spec.wording import (
     MARKERS,

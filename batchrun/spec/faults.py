@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 
 from batchrun.errors import MissingTexts, Problem, SpecError
 from batchrun.model import Place
-from batchrun.params import dotted
+from batchrun.requests.params import dotted
 
 Steps: TypeAlias = tuple[str | int, ...]
 """The way from the root of a document to one of its values: keys and indices."""

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from batchrun.config.layers import read_hook
 from batchrun.config.values import SpecHooks
+from batchrun.fs.ownership import fault_of_file
 from batchrun.model import Hook, Json, Moment
-from batchrun.ownership import fault_of_file
 from batchrun.spec.faults import Faults, Steps
 
 

@@ -15,11 +15,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from batchrun import params, units
+from batchrun import units
 from batchrun.config.values import SpecHooks
 from batchrun.errors import DataError, MissingInput, Problem, SpecError
-from batchrun.files import read_whole
-from batchrun.jail import open_regular, without_links
+from batchrun.fs.confine import open_regular, without_links
+from batchrun.fs.files import read_whole
 from batchrun.model import (
     FileFact,
     Hook,
@@ -36,7 +36,8 @@ from batchrun.model import (
     Timing,
 )
 from batchrun.outputs.columns import check as check_columns
-from batchrun.params import DYNAMIC
+from batchrun.requests import params
+from batchrun.requests.params import DYNAMIC
 from batchrun.spec.absent import instead
 from batchrun.spec.complaints import Complaints, validator_for
 from batchrun.spec.faults import Steps

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePath
 
 from batchrun.errors import DataError
-from batchrun.jail import confine
+from batchrun.fs.confine import confine
 from batchrun.spec.faults import Faults, Steps
 
 _MARKS = "*?["

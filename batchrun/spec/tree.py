@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from batchrun.errors import BatchrunError, DataError, MissingInput
-from batchrun.files import read_whole
-from batchrun.jail import confine, open_confined
+from batchrun.fs.confine import confine, open_confined
+from batchrun.fs.files import read_whole
 from batchrun.model import FileFact, FromFile, FromRow, Json, Node, Place, Template
-from batchrun.params import DYNAMIC
+from batchrun.requests.params import DYNAMIC
 from batchrun.spec.faults import Steps
 from batchrun.spec.wording import MARKERS
 from batchrun.spec.yamldoc import Document
-from batchrun.template import compile_template
+from batchrun.templates.compiled import compile_template
 
 MAX_FILE = 10 << 20
 """Bytes of a `$file`. One request may not be larger than some tens of MB in all (batches-api §5)."""

@@ -6,8 +6,8 @@ import hashlib
 from dataclasses import replace
 
 from batchrun.errors import ExitCode
-from batchrun.pace import due_with_spread
 from batchrun.watch.orders import Note, Settings, Standing
+from batchrun.watch.pace import due_with_spread
 
 CRASHES = 3
 """So often a job may take its process with it before its spec counts as broken."""

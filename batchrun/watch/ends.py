@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from batchrun import phases
 from batchrun.errors import (
     ApiError,
     BadRequest,
@@ -24,15 +23,16 @@ from batchrun.errors import (
     SpecError,
     UsageError,
 )
-from batchrun.lifecycle import next_due
+from batchrun.lifecycle import phases
+from batchrun.lifecycle.transitions import next_due
+from batchrun.lifecycle.verdicts import Verdict
 from batchrun.model import Job
-from batchrun.outcome import Outcome
 from batchrun.providers.base import ProviderError
 from batchrun.render.problems import error_lines, problem_lines
-from batchrun.report import INVENTED
+from batchrun.reports.job import INVENTED
+from batchrun.reports.outcome import Outcome
 from batchrun.safetext import plain
 from batchrun.units import format_usd
-from batchrun.verdicts import Verdict
 from batchrun.watch.orders import Order, Passed, Seen, Standing
 
 MOST_LINES = 200

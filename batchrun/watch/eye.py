@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from batchrun import events
 from batchrun.errors import Problem
-from batchrun.events import Event
+from batchrun.lifecycle import events
+from batchrun.lifecycle.events import Event
+from batchrun.lifecycle.state import RunState
 from batchrun.render.progress import line_of, only_counts
 from batchrun.safetext import plain
-from batchrun.state import RunState
 
 Tell = Callable[[str, str], None]
 """What hears a line, and of which job."""

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchrun.errors import BatchrunError, ExitCode
-from batchrun.files import read_whole, signature, unchanged
+from batchrun.fs.confine import open_regular, without_links
+from batchrun.fs.files import read_whole, signature, unchanged
 from batchrun.inputs.find import find
-from batchrun.jail import open_regular, without_links
 from batchrun.model import InputSpec, Place, Signature
 from batchrun.specnames import job_name
 from batchrun.watch import due
@@ -22,7 +22,7 @@ from batchrun.watch.orders import News, Note, Order, Passed, Seen, Settings, Sta
 from batchrun.watch.scan import ABSENT, scan
 
 if TYPE_CHECKING:
-    from batchrun.neighbours import Neighbour
+    from batchrun.rundir.siblings import Neighbour
 
 SPEC_LIMIT = 10_000_000
 """Bytes of a spec that are read to know it again; a larger one is refused when it is loaded."""
@@ -228,7 +228,7 @@ class Folder:
         return any(other.under_way for other in self._neighbours() if other.job == job or other.spec == spec)
 
     def _neighbours(self) -> Iterator[Neighbour]:
-        from batchrun.neighbours import neighbours
+        from batchrun.rundir.siblings import neighbours
 
         return neighbours(self.notes.runs, leaving_out="")
 

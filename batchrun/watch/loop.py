@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 
 from batchrun.errors import BatchrunError, ExitCode, Problem
 from batchrun.model import Signature
-from batchrun.pace import Pace
 from batchrun.render.problems import error_lines, problem_lines
 from batchrun.safetext import plain
 from batchrun.watch import due
@@ -17,6 +16,7 @@ from batchrun.watch.after import settle
 from batchrun.watch.folder import Entry, Folder
 from batchrun.watch.nudges import Nudges
 from batchrun.watch.orders import Passed, Settings, Standing
+from batchrun.watch.pace import Pace
 from batchrun.watch.service import tell_systemd, watchdog_seconds
 from batchrun.watch.workers import Told, Workers
 

@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 
 from batchrun.errors import CannotCreate
-from batchrun.files import disk_error, put_away
+from batchrun.fs.files import disk_error, put_away
 from batchrun.model import Signature
 from batchrun.specnames import DONE, FAILED
 from batchrun.watch.notes import Notes

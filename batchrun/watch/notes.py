@@ -21,11 +21,11 @@ import orjson
 
 from batchrun.codec import decode, encode
 from batchrun.errors import BatchrunError, Locked
-from batchrun.files import disk_error, make_private_dir, write_volatile
-from batchrun.jail import open_regular
-from batchrun.private import open_file
+from batchrun.fs.confine import open_regular
+from batchrun.fs.files import disk_error, make_private_dir, write_volatile
+from batchrun.fs.permissions import open_file
+from batchrun.rundir.store import refuse_foreign_folders, runs_folder
 from batchrun.specnames import JOB_NAME
-from batchrun.store import refuse_foreign_folders, runs_folder
 from batchrun.units import DAY
 from batchrun.watch.orders import Note
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from batchrun.files import signature
+from batchrun.fs.files import signature
 from batchrun.model import Signature
 from batchrun.specnames import is_spec
 

@@ -10,11 +10,11 @@ import genai_prices.data
 import requests
 
 import batchrun.client.batches
-import batchrun.engine
 import batchrun.providers.anthropic
+import batchrun.run.engine
 import batchrun.watch.work
-from batchrun import state
-from batchrun.prices import price_of
+from batchrun.cost.prices import price_of
+from batchrun.lifecycle import state
 from batchrun.spec.loader import job_validator
 
 SAMPLE = {

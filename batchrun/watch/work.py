@@ -14,7 +14,6 @@ from pathlib import Path
 
 import orjson
 
-from batchrun import phases
 from batchrun.codec import encode
 from batchrun.errors import (
     BatchrunError,
@@ -24,23 +23,24 @@ from batchrun.errors import (
     MissingInput,
     NameTaken,
 )
-from batchrun.files import signature
+from batchrun.fs.confine import without_links
+from batchrun.fs.files import signature
 from batchrun.hooks import record
+from batchrun.hooks.notify import tell_of_spec
 from batchrun.inputs.rows import resolve
 from batchrun.interrupts import Interrupts
-from batchrun.jail import without_links
-from batchrun.jobs import Shield, advance
-from batchrun.lifecycle import next_due, sending_nothing
+from batchrun.lifecycle import phases
+from batchrun.lifecycle.policy import policy_of
+from batchrun.lifecycle.state import RunState
+from batchrun.lifecycle.transitions import next_due, sending_nothing
 from batchrun.model import Job
-from batchrun.orphans import gone, orphan, rescue
-from batchrun.outcome import Outcome
-from batchrun.policy import policy_of
+from batchrun.reports.outcome import Outcome
+from batchrun.run.jobs import Shield, advance
+from batchrun.run.orphans import gone, orphan, rescue
+from batchrun.run.target import Target
+from batchrun.rundir.store import Store
 from batchrun.spec.loader import Loaded
 from batchrun.specnames import job_name
-from batchrun.state import RunState
-from batchrun.store import Store
-from batchrun.target import Target
-from batchrun.telling import tell_of_spec
 from batchrun.units import format_size
 from batchrun.watch import ends, memory
 from batchrun.watch.eye import Eye, Tell

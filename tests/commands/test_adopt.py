@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import MakeSimulator
-from tests.test_engine import AFTER_IT_WAS_ACCEPTED, foreign
+from tests.run.test_engine import AFTER_IT_WAS_ACCEPTED, foreign
 from tests.workbench import Bench
 
 

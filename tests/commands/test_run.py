@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from batchrun.state import Phase
+from batchrun.lifecycle.state import Phase
 from tests.conftest import MakeSimulator
 from tests.workbench import KEY, Bench
 

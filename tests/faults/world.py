@@ -16,11 +16,11 @@ from typing import Any
 
 from batchrun import run_job
 from batchrun.clockwork import Clockwork
-from batchrun.decisions import adopt_batch, cancel_job, resubmit_shard, retry_job
 from batchrun.errors import BatchrunError
-from batchrun.outcome import Outcome
+from batchrun.lifecycle.state import Phase, Reason
+from batchrun.reports.outcome import Outcome
+from batchrun.run.decisions import adopt_batch, cancel_job, resubmit_shard, retry_job
 from batchrun.simulator import Options, Scenario
-from batchrun.state import Phase, Reason
 from tests.conftest import MakeSimulator
 from tests.trials.canary import CANARY, betrayed
 from tests.trials.invariants import DONE, HELD, RUNS, Broken, Trial

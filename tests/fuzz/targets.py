@@ -12,17 +12,17 @@ from random import Random
 
 import orjson
 
-from batchrun.answers import Source
 from batchrun.client import apierrors, wire
 from batchrun.commands.validate import check_rows
+from batchrun.cost.prices import price_of
 from batchrun.errors import BatchrunError
 from batchrun.model import RequestCounts, Result
 from batchrun.outputs.collect import collect
-from batchrun.prices import price_of
-from batchrun.proof import prove
 from batchrun.render.batches import details, row
 from batchrun.render.problems import problem_lines
-from batchrun.results import parse
+from batchrun.results.answers import Source
+from batchrun.results.lines import parse
+from batchrun.results.proof import prove
 from batchrun.spec import load
 from tests.cases import SPEC, TODAY, Case, all_cases, lay_out
 from tests.fuzz.mutate import MAX_SIZE, mutated

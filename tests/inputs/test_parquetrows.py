@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from batchrun.errors import DataError, Problem
-from batchrun.files import digest
+from batchrun.fs.files import digest
 from batchrun.inputs.rows import open_rows
 from tests.inputs.helpers import problem, read, spec, values, write
 

@@ -8,10 +8,10 @@ from typing import Any
 import orjson
 import pytest
 
-from batchrun.answers import Source
 from batchrun.model import FromRow, Node
 from batchrun.outputs.asked import Asked
 from batchrun.outputs.structured import Check
+from batchrun.results.answers import Source
 from tests.jobs import PLACE, asking_for, node
 from tests.resultlines import custom_id, key
 

@@ -11,12 +11,12 @@ import pytest
 from jsonschema import Draft7Validator
 
 from batchrun.codec import decode, encode
+from batchrun.cost.amounts import Cause, Summary
+from batchrun.cost.prices import price_of
 from batchrun.errors import CannotCreate, DataError
-from batchrun.figures import Cause, Summary
 from batchrun.model import Usage
 from batchrun.outputs.collect import collect
 from batchrun.outputs.summing import MAX_CAUSES, Causes
-from batchrun.prices import price_of
 from tests.jobs import asking_for, job, node, rows_file, source
 from tests.resultlines import custom_id, ended, errored, succeeded
 

@@ -6,9 +6,9 @@ from typing import Any
 import pyarrow.parquet
 import pytest
 
+from batchrun.cost.prices import price_of
 from batchrun.outputs.collect import collect
 from batchrun.outputs.parquet import GROUP_ROWS
-from batchrun.prices import price_of
 from tests.conftest import MakeSimulator
 from tests.jobs import job, rows_file, source
 from tests.resultlines import MODEL, custom_id, errored, message, succeeded

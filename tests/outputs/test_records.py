@@ -8,10 +8,10 @@ import orjson
 import pytest
 from jsonschema import Draft7Validator
 
+from batchrun.cost.prices import price_of
 from batchrun.outputs.records import FIELDS, Record, record_of, usual_record
 from batchrun.outputs.structured import Check
-from batchrun.prices import price_of
-from batchrun.results import loads, parse, usual
+from batchrun.results.lines import loads, parse, usual
 from tests.resultlines import MODEL, custom_id, ended, errored, message, succeeded, usage
 
 RESULT: dict[str, Any] = json.loads((Path(__file__).parents[2] / "schemas/result.schema.json").read_text())

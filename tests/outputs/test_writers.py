@@ -7,7 +7,7 @@ from typing import BinaryIO
 import pytest
 
 from batchrun.errors import BatchrunError, CannotCreate
-from batchrun.files import digest
+from batchrun.fs.files import digest
 from batchrun.model import FileFact
 from batchrun.outputs.writers import write_file
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from batchrun.figures import Cause, Estimate, Summary
+from batchrun.cost.amounts import Cause, Estimate, Summary
 from batchrun.model import RequestCounts, Usage
-from batchrun.planreport import ExactSample, PlannedShard, PlanReport
-from batchrun.report import Need, ShardStatus, StatusReport
+from batchrun.reports.job import Need, ShardStatus, StatusReport
+from batchrun.reports.plan import ExactSample, PlannedShard, PlanReport
 
 SUMMARY = Summary(
     job="ticket-triage",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from batchrun.figures import Summary
+from batchrun.cost.amounts import Summary
 from batchrun.model import RequestCounts
-from batchrun.overview import (
+from batchrun.render import overview
+from batchrun.reports.job import Need, ShardStatus, StatusReport
+from batchrun.reports.overview import (
     BrokenSpec,
     FolderOverview,
     JobOverview,
@@ -13,8 +15,6 @@ from batchrun.overview import (
     in_order,
     job_overview,
 )
-from batchrun.render import overview
-from batchrun.report import Need, ShardStatus, StatusReport
 
 HOUR = 3600.0
 

@@ -18,13 +18,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from batchrun import events
+from batchrun.cost.amounts import Estimate, Tally
 from batchrun.errors import Problem
-from batchrun.figures import Estimate, Tally
-from batchrun.lifecycle import apply
+from batchrun.lifecycle import events
+from batchrun.lifecycle.state import Expansion, Intent, Phase, Reason, RunState, SentBatch, Shard
+from batchrun.lifecycle.transitions import apply
 from batchrun.model import Batch, ProcessingStatus, RequestCounts
 from batchrun.render.progress import HEARTBEAT, LineProgress, LiveProgress, line_of, under_way, waiting_line
-from batchrun.state import Expansion, Intent, Phase, Reason, RunState, SentBatch, Shard
 from tests.conftest import MakeSimulator
 from tests.states import collected
 from tests.workbench import PATIENCE, Bench

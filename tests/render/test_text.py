@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from batchrun.figures import Cause, Estimate, Summary
+from batchrun.cost.amounts import Cause, Estimate, Summary
 from batchrun.model import Usage
-from batchrun.planreport import PlanReport
 from batchrun.render import text
-from batchrun.report import ShardStatus, StatusReport
+from batchrun.reports.job import ShardStatus, StatusReport
+from batchrun.reports.plan import PlanReport
 from tests.render.reports import PLAN, STATUS, SUMMARY
 
 

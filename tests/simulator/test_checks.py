@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from batchrun.params import check as client_check
+from batchrun.requests.params import check as client_check
 from batchrun.simulator.checks import Setting, check, check_countable
 from batchrun.simulator.checks_messages import ParamFault
 from tests.simulator.helpers import VERSIONS, params

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from batchrun.errors import Problem, SpecError
-from batchrun.params import dotted
+from batchrun.requests.params import dotted
 from batchrun.spec.faults import Faults, Mark, Steps
 
 

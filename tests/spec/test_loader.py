@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from batchrun.errors import MissingInput, Problem, SpecError
-from batchrun.files import file_fact
+from batchrun.fs.files import file_fact
 from batchrun.model import InputFormat, Limits, OutputFormat, Place, Template, Timing
 from batchrun.spec.loader import load, schema_text
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from batchrun.model import FromFile, FromRow, Json, Node, Place, Template
-from batchrun.params import DYNAMIC
+from batchrun.requests.params import DYNAMIC
 from batchrun.spec.tree import RequestTree, known_values
 from batchrun.spec.yamldoc import read
 

@@ -33,7 +33,7 @@ def betrayed(data: bytes, secret: str) -> bool:
 
 
 def files_with(secret: str, *folders: Path) -> Iterator[Path]:
-    """The files below `folders` that hold the secret, or are named after it."""
+    """The files below `watch.survey` that hold the secret, or are named after it."""
     for folder in folders:
         for path in sorted(folder.rglob("*")):
             told = betrayed(bytes(path.relative_to(folder)), secret)

@@ -20,10 +20,11 @@ from typing import Any
 
 import orjson
 
-from batchrun import results, state
 from batchrun.errors import BatchrunError
-from batchrun.shards import HEAD, TAIL
-from batchrun.state import Phase, RunState, Shard
+from batchrun.lifecycle import state
+from batchrun.lifecycle.state import Phase, RunState, Shard
+from batchrun.results import lines
+from batchrun.rundir.shards import HEAD, TAIL
 from tests.trials.canary import CANARY, betrayed, files_with
 from tests.trials.remote import Remote, json_lines, read_remote
 from tests.workbench import Ran
@@ -230,7 +231,7 @@ def _torn(path: Path) -> Iterator[str]:
     data = path.read_bytes()
     for number, line in enumerate(data.removesuffix(b"\n").split(b"\n") if data else (), 1):
         try:
-            results.parse(line) if path.parent.name == "results" else orjson.loads(line)
+            lines.parse(line) if path.parent.name == "results" else orjson.loads(line)
         except ValueError as error:
             yield f"{path}:{number} is not whole: {error}"
     if data and not data.endswith(b"\n") and path.parent.name != "results":

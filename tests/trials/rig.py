@@ -25,7 +25,7 @@ from typing import Self
 
 import orjson
 
-from batchrun import state
+from batchrun.lifecycle import state
 from batchrun.simulator import Options, Simulator
 from batchrun.simulator.scenario import Scenario as Script
 from tests.trials.canary import CANARY
@@ -126,8 +126,8 @@ class Rig:
     def _modules(self) -> list[str]:
         """All that runs of every kind import."""
         script = (
-            "import sys, batchrun.__main__, batchrun.plainspec, batchrun.cli, batchrun.commands.run, batchrun.commands.cancel, batchrun.decisions,"
-            " batchrun.engine, batchrun.spec, batchrun.providers.anthropic, batchrun.render.progress,"
+            "import sys, batchrun.__main__, batchrun.fastpath.specpeek, batchrun.cli, batchrun.commands.run, batchrun.commands.cancel, batchrun.run.decisions,"
+            " batchrun.run.engine, batchrun.spec, batchrun.providers.anthropic, batchrun.render.progress,"
             " batchrun.render.jsonout, batchrun.render.text, batchrun.inputs.csvrows, batchrun.render.problems;"
             " print(*sys.modules)"
         )

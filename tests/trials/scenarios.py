@@ -21,7 +21,7 @@ TICK = 0.4
 PACKAGE = Path(batchrun.__file__).parent
 RUN = ("run", "--json")
 PLAIN = ("run",)
-"""Takes the job's lock before the command line is parsed (`quick`)."""
+"""Takes the job's lock before the command line is parsed (`fastpath.quick`)."""
 
 OVERLOADED = {"type": "overloaded_error", "message": "Overloaded"}
 
@@ -52,7 +52,7 @@ def before(file: str, text: str) -> Moment:
 
 
 NO_WAIT = ("run", "--no-wait")
-SEEN = before("engine.py", "yield events.Polled(shard.id, polled.batch")
+SEEN = before("run/engine.py", "yield events.Polled(shard.id, polled.batch")
 SHARDS = {"limits": {"batch_requests": 2, "max_cost_usd": 5}}
 
 SCENARIOS = (
@@ -62,11 +62,13 @@ SCENARIOS = (
     Scenario("download", before=[(RUN, SEEN)], rows=4, spec=SHARDS),
     Scenario(
         "retry of failed rows",
-        before=[(RUN, before("engine.py", "yield retry_rows("))],
+        before=[(RUN, before("run/engine.py", "yield retry_rows("))],
         results=[{"match": "word 2", "type": "errored", "error": OVERLOADED, "times": 1}],
     ),
     Scenario("cancel", before=[(NO_WAIT, None)], struck=("cancel", "--json"), seconds=40),
-    Scenario("adoption", before=[(RUN, before("engine.py", "yield events.SubmitAccepted("))]),
-    Scenario("a POST that never left", before=[(RUN, before("engine.py", "batch = self.provider.create("))]),
+    Scenario("adoption", before=[(RUN, before("run/engine.py", "yield events.SubmitAccepted("))]),
+    Scenario(
+        "a POST that never left", before=[(RUN, before("run/engine.py", "batch = self.provider.create("))]
+    ),
     Scenario("incremental rerun", before=[(RUN, None), 5]),
 )

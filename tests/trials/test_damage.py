@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from batchrun.errors import ConfigError
-from batchrun.store import Store
+from batchrun.rundir.store import Store
 from tests.trials.invariants import RUNS
 from tests.trials.rig import Attempt, Rig, in_memory
 from tests.trials.scenarios import NO_WAIT, OVERLOADED, RUN, SCENARIOS, SHARDS, Scenario, before
@@ -22,9 +22,9 @@ from tests.trials.tally import Tally
 pytestmark = pytest.mark.trials
 
 DONE = Scenario("done, rows added", rows=4, before=[(RUN, None), 6], spec=SHARDS)
-PLANNED = Scenario("planned", before=[(RUN, before("engine.py", "yield events.SubmitStarted("))])
+PLANNED = Scenario("planned", before=[(RUN, before("run/engine.py", "yield events.SubmitStarted("))])
 RUNNING = Scenario("running", before=[(NO_WAIT, None)], seconds=40)
-UNCOLLECTED = Scenario("fetched", before=[(RUN, before("engine.py", "refuse_foreign(self, "))])
+UNCOLLECTED = Scenario("fetched", before=[(RUN, before("run/engine.py", "refuse_foreign(self, "))])
 FAILED = Scenario(
     "a row failed",
     before=[(RUN, None)],

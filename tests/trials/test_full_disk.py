@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from batchrun.state import Phase
+from batchrun.lifecycle.state import Phase
 from tests.trials.forks import Strike
 from tests.trials.forkserver import FILLER
 from tests.trials.invariants import Broken

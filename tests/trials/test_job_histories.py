@@ -1,6 +1,6 @@
 """Random histories of a whole job: real files, the API over HTTP, everything that may happen to both.
 
-`tests/test_histories.py` plays the decisions alone; here the engine, the store, the client and the simulator
+`tests/lifecycle/test_histories.py` plays the decisions alone; here the engine, the store, the client and the simulator
 play along. No step waits: the clocks are the world's.
 """
 
@@ -25,7 +25,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from batchrun.state import Phase, Reason
+from batchrun.lifecycle.state import Phase, Reason
 from tests.simulator.helpers import Client, entry
 from tests.trials.invariants import RUNS, Trial
 from tests.trials.remote import Asked, json_lines, read_remote

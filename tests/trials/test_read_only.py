@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from batchrun.state import Phase
+from batchrun.lifecycle.state import Phase
 from tests.trials.forks import Strike
 from tests.trials.remote import read_remote
 from tests.trials.rig import Attempt, Rig, Staged, in_memory

@@ -23,14 +23,15 @@ from typing import Any
 
 import orjson
 
-from batchrun import decisions, jobs, state
 from batchrun.clockwork import Clockwork
 from batchrun.errors import BatchrunError, Interrupted
+from batchrun.lifecycle import state
+from batchrun.lifecycle.state import RunState
 from batchrun.model import ResultType
-from batchrun.outcome import Outcome
+from batchrun.reports.outcome import Outcome
+from batchrun.run import decisions, jobs
 from batchrun.simulator import Options, Simulator
 from batchrun.simulator.scenario import Fault, ResultRule, Scenario
-from batchrun.state import RunState
 from tests.trials.canary import CANARY
 from tests.workbench import SPEC, Ran
 

@@ -8,7 +8,7 @@ from itertools import islice
 
 import orjson
 
-from batchrun.files import lines as lines_of
+from batchrun.fs.files import lines as lines_of
 from batchrun.simulator.faults.arguments import AMOUNT, POSITIVE, Takes, one_of
 from batchrun.simulator.faults.turn import Turn
 from batchrun.simulator.replies import Reply

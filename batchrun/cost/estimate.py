@@ -1,0 +1,284 @@
+"""What requests will cost, guessed from their bytes before anything is sent.
+
+How many tokens a text has, only the token-count endpoint knows (`plan --exact`). From bytes alone:
+
+- *low*: one token in 6 bytes of the request's JSON. English prose has about 4.5 bytes a token, most other
+  text fewer, and the JSON around a long text hardly counts.
+- *high*: half a token for an ASCII letter or space, one for every other byte. No byte-level tokenizer makes
+  more tokens than there are bytes, which bounds digits, punctuation and any script (a Chinese character is
+  three bytes and rarely two tokens). Half a token a letter is twice what prose takes, and more than German
+  compounds or identifiers do. So a budget held with it is safe, and loose by a factor of two or three.
+- Models from 4.7 on count about 30 % more tokens for the same text (batches-api §6).
+- Tools bring a system prompt of the service's own: up to 1,000 tokens.
+- An image is taken as 100 to 5,000 tokens whatever its bytes: it is scaled down first. A PDF has text and a
+  picture of every page: between one token in 100 bytes and one a byte.
+- No request reads more than the model's context window; a longer one fails and costs nothing.
+- Output: `max_tokens` bounds it, thinking included (batches-api §4). *low* is a twentieth of it.
+- Web pages and searches, and documents named by id or URL, are not in the request's bytes. Such requests are
+  counted as `open_ended`: *high* takes a full context window for them; a loop of server tools may read it
+  more than once, and its fees come on top.
+
+Costs are at batch price. `cost_low` is without caching. `cost_high` is the bound a budget is held with: it
+takes every cacheable prefix as written anew and never read. What caching changes stands apart.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import ceil
+from string import ascii_letters
+from typing import Any
+
+import orjson
+
+from batchrun.cost.amounts import Estimate, Price
+from batchrun.cost.models import facts_of
+from batchrun.cost.prices import DISCOUNT, PriceLookup, is_before
+
+BYTES_PER_TOKEN_LOW = 6
+TOKENS_PER_LETTER_HIGH = 0.5
+NEW_TOKENIZER = 1.3
+TOOLS_PROMPT = 1_000
+IMAGE_LOW, IMAGE_HIGH = 100, 5_000
+PDF_BYTES_PER_TOKEN_LOW = 100
+OUTPUT_SHARE_LOW = 0.05
+DEFAULT_CONTEXT = 1_000_000
+
+
+# JSON inside a string has its quotes escaped, so none of these marks is ever a row's own text.
+_TYPE = b'"type":"'
+_BASE64 = b'"type":"base64"'
+_MEDIA = re.compile(rb'"data":"([^"]*)","media_type":"([^"]*)","type":"base64"')
+_IMAGE = b'"type":"image"'
+_BY_ID, _BY_URL = b'"type":"file"', b'"type":"url"'
+_SERVER_TOOL = re.compile(rb'"type":"(?:web_search|web_fetch|code_execution|tool_search|advisor|mcp)_')
+_TOOLS = b'"tools":['
+_CACHED = b'"cache_control":{'
+_HOUR = b'"ttl":"1h"'
+_US, _MESSAGES = b'"inference_geo":"us"', b'"messages":'
+_CHEAP = (ascii_letters + " ").encode()
+
+
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """What every request of a model shares."""
+
+    price: Price | None
+    factor: float
+    context: int
+    linear: int
+    """Bytes up to which a request's cost is linear in its bytes: no window and no price band is near."""
+
+    def low(self, size: int) -> float:
+        return size / BYTES_PER_TOKEN_LOW * self.factor
+
+    def high(self, size: int, other: int) -> float:
+        """`other`: how many of the bytes are no letters."""
+        return (size - other) * TOKENS_PER_LETTER_HIGH * self.factor + other
+
+
+@dataclass(slots=True)
+class _Plain:
+    """Requests of one model that hold text and nothing else, and are small: counts are all that is needed."""
+
+    requests: int = 0
+    size: int = 0
+    other: int = 0
+    output_low: int = 0
+    output_high: int = 0
+
+
+class Estimator:
+    """Adds up requests; holds nothing that grows with their number."""
+
+    def __init__(self, price_of: PriceLookup) -> None:
+        self._price_of = price_of
+        self._models: dict[str, _Model] = {}
+        self._plain: dict[str, _Plain] = {}
+        self._requests = self._unpriced = self._open_ended = 0
+        self._input_low = self._input_high = self._output_low = self._output_high = 0
+        self._cacheable_low = self._cacheable_high = 0
+        self._cost_low = self._cost_high = self._saving = self._premium = 0.0
+
+    def add(self, params: bytes, *, model: str, max_tokens: int, media: int = 0) -> None:
+        """One request, its `params` as they are sent: compact JSON with sorted keys. `media` of its bytes are
+        known to be base64; more may be."""
+        facts = self._models.get(model) or self._facts(model)
+        if not media and _is_plain(params) and len(params) <= facts.linear:
+            self._count(model, 1, len(params), _other(params), max_tokens)
+            return
+        text, low, high, open_ended = _media(params, facts, media)
+        low = min(int(low + facts.low(len(text))), facts.context)
+        high = min(int(high + facts.high(len(text), _other(text))) + 1, facts.context)
+        output_low = int(max_tokens * OUTPUT_SHARE_LOW)
+        self._requests += 1
+        self._open_ended += open_ended
+        self._input_low += low
+        self._input_high += high
+        self._output_low += output_low
+        self._output_high += max_tokens
+        cached = self._cacheable(params, facts, low, high, media=text is not params)
+        if facts.price is None:
+            self._unpriced += 1
+        else:
+            us_only = params.find(_US, 0, params.find(_MESSAGES)) >= 0
+            geo = facts.price.us_factor if us_only else 1.0
+            self._add_low(facts.price, low, output_low, cached[0], geo)
+            self._add_high(facts.price, high, max_tokens, cached[1], geo, hour=_HOUR in params)
+
+    def add_all(
+        self, params: Sequence[bytes], *, same: bytes, text: bytes, model: str, max_tokens: int
+    ) -> None:
+        """Many requests (at least one) that differ in text only: what one is, all are. `same` is what each of
+        them has, `text` what they have beside it in all, so that the prompt's bytes are counted once."""
+        facts = self._models.get(model) or self._facts(model)
+        if _is_plain(params[0]) and max(map(len, params)) <= facts.linear:
+            number = len(params)
+            size, other = number * len(same) + len(text), number * _other(same) + _other(text)
+            self._count(model, number, size, other, max_tokens)
+        else:
+            for one in params:
+                self.add(one, model=model, max_tokens=max_tokens)
+
+    def _count(self, model: str, requests: int, size: int, other: int, max_tokens: int) -> None:
+        sums = self._plain.setdefault(model, _Plain())
+        sums.requests += requests
+        sums.size += size
+        sums.other += other
+        sums.output_low += requests * int(max_tokens * OUTPUT_SHARE_LOW)
+        sums.output_high += requests * max_tokens
+
+    def _cacheable(
+        self, params: bytes, facts: _Model, low: int, high: int, *, media: bool
+    ) -> tuple[int, int]:
+        """Tokens, low and high, of the prefix that caching keeps."""
+        if _CACHED not in params:
+            return 0, 0
+        prefix = _prefix(params)
+        kept = (
+            min(low, int(facts.low(len(prefix)))),
+            min(high, int(facts.high(len(prefix), _other(prefix))) + 1),
+        )
+        if media:  # pictures are part of the prefix, or not: the dear side
+            kept = kept[0], high
+        self._cacheable_low += kept[0]
+        self._cacheable_high += kept[1]
+        return kept
+
+    def _add_low(self, price: Price, tokens: int, output: int, cached: int, geo: float) -> None:
+        rates = price.for_prompt(tokens)
+        self._cost_low += (tokens * rates.input + output * rates.output) * geo
+        self._saving += cached * (rates.input - rates.cache_read) * geo
+
+    def _add_high(
+        self, price: Price, tokens: int, output: int, cached: int, geo: float, *, hour: bool
+    ) -> None:
+        rates = price.for_prompt(tokens)
+        write = rates.cache_write_1h if hour else rates.cache_write_5m
+        premium = cached * (write - rates.input) * geo
+        self._premium += premium
+        self._cost_high += (tokens * rates.input + output * rates.output) * geo + premium
+
+    def _facts(self, model: str) -> _Model:
+        facts, price = facts_of(model), self._price_of(model)
+        context = facts.context if facts else DEFAULT_CONTEXT
+        bands = price.rates[1:] if price else ()
+        found = self._models[model] = _Model(
+            price=price,
+            factor=1.0 if is_before(model, (4, 7)) else NEW_TOKENIZER,
+            context=context,
+            linear=min([context, *(rates.prompt_tokens_over for rates in bands)]) - 1,
+        )
+        return found
+
+    def total(self) -> Estimate:
+        plain = [_estimate_of(sums, self._models[model]) for model, sums in self._plain.items()]
+        return sum(plain, self._others())
+
+    def _others(self) -> Estimate:
+        priced = not self._unpriced
+        return Estimate(
+            requests=self._requests,
+            input_low=self._input_low,
+            input_high=self._input_high,
+            output_low=self._output_low,
+            output_high=self._output_high,
+            cost_low=_usd(self._cost_low) if priced else None,
+            cost_high=_usd(self._cost_high) if priced else None,
+            cacheable_low=self._cacheable_low,
+            cacheable_high=self._cacheable_high,
+            cache_saving=_usd(self._saving),
+            cache_premium=_usd(self._premium),
+            unpriced=self._unpriced,
+            open_ended=self._open_ended,
+        )
+
+
+def _estimate_of(sums: _Plain, model: _Model) -> Estimate:
+    low, high = int(model.low(sums.size)), ceil(model.high(sums.size, sums.other)) + sums.requests
+    rates = model.price.rates[0] if model.price else None
+    return Estimate(
+        requests=sums.requests,
+        input_low=low,
+        input_high=high,
+        output_low=sums.output_low,
+        output_high=sums.output_high,
+        cost_low=_usd(low * rates.input + sums.output_low * rates.output) if rates else None,
+        cost_high=_usd(high * rates.input + sums.output_high * rates.output) if rates else None,
+        unpriced=0 if rates else sums.requests,
+    )
+
+
+def _is_plain(params: bytes) -> bool:
+    """Every block, tool and marker has a type: without one it is a string of text and nothing else."""
+    return _TYPE not in params and _US not in params
+
+
+def _other(text: bytes) -> int:
+    return len(text.translate(None, _CHEAP))
+
+
+def _usd(micro: float) -> float:
+    return round(micro * DISCOUNT / 1e6, 10)
+
+
+def _media(params: bytes, model: _Model, media: int) -> tuple[bytes, float, float, bool]:
+    """The request without its base64, and what its pictures, documents and tools add: tokens low and high,
+    and whether there is more that the bytes do not show."""
+    text, low, high, shown = params, 0.0, 0.0, 0
+    if media or _BASE64 in params:
+        text = _MEDIA.sub(b"", params)
+        for data, kind in _MEDIA.findall(params):
+            if kind.startswith(b"image/"):
+                shown += 1
+            else:
+                low += len(data) * 3 / 4 / PDF_BYTES_PER_TOKEN_LOW
+                high += len(data) * 3 / 4
+    images = params.count(_IMAGE)
+    elsewhere = params.count(_BY_ID) + params.count(_BY_URL) - max(images - shown, 0)
+    open_ended = elsewhere > 0 or (_TOOLS in params and _SERVER_TOOL.search(params) is not None)
+    low += images * IMAGE_LOW
+    high += images * IMAGE_HIGH + (TOOLS_PROMPT if _TOOLS in params else 0)
+    return text, low, high + (model.context if open_ended else 0), open_ended
+
+
+def _prefix(params: bytes) -> bytes:
+    """The part of a request that its last cache breakpoint keeps: tools, then system, then messages."""
+    request = orjson.loads(params)
+    everything = "cache_control" in request
+    parts, kept = [], 0
+    for block in _blocks(request):
+        parts.append(_MEDIA.sub(b"", orjson.dumps(block)))
+        if everything or (isinstance(block, dict) and "cache_control" in block):
+            kept = len(parts)
+    return b"".join(parts[:kept])
+
+
+def _blocks(request: dict[str, Any]) -> Iterator[Any]:
+    for content in (request.get("tools"), request.get("system")):
+        yield from content if isinstance(content, list) else [content or ""]
+    for message in request.get("messages") or []:
+        content = message.get("content")
+        yield from content if isinstance(content, list) else [content or ""]

@@ -1,0 +1,248 @@
+"""A job from the outside: open it under its lock, run it, say how it stands. For commands and for Python.
+
+Nothing here prints or exits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from batchrun.clockwork import REAL, Clockwork
+from batchrun.config.values import Config
+from batchrun.errors import (
+    ApiError,
+    BatchrunError,
+    CannotCreate,
+    ConfigError,
+    DataError,
+    Locked,
+    MissingInput,
+    Problem,
+)
+from batchrun.fastpath.uptodate import finished
+from batchrun.fs.files import shown
+from batchrun.lifecycle import phases
+from batchrun.lifecycle.events import Event
+from batchrun.lifecycle.state import Expansion, RunState
+from batchrun.model import Job
+from batchrun.reports.outcome import Outcome, standing
+from batchrun.reports.status import command_for
+from batchrun.run.depfile import Depfile
+from batchrun.run.depfile import write as write_depfile
+from batchrun.run.preflight import Consent, allow_first_spend, check_identity, guard_output
+from batchrun.run.target import Target, connection
+from batchrun.rundir.store import Store
+from batchrun.units import format_duration
+
+if TYPE_CHECKING:
+    from batchrun.run.engine import Engine, Observer
+    from batchrun.spec.loader import Loaded
+
+Shield: TypeAlias = Callable[[], AbstractContextManager[None]]
+Expanded: TypeAlias = Callable[[Job, Expansion, set[str]], None]
+
+
+class Silent:
+    """An observer that keeps quiet."""
+
+    def event(self, event: Event, before: RunState, state: RunState) -> None:
+        """Hear of an event."""
+
+    def waiting(self, until: float, state: RunState) -> None:
+        """Hear of a wait."""
+
+    def warning(self, problem: Problem) -> None:
+        """Hear of what may not be meant so in the spec."""
+
+
+def run_job(
+    spec: Path | str,
+    *,
+    sandbox: bool = False,
+    wait: bool = True,
+    consent: Consent | None = None,
+    overwrite: bool = False,
+    roots: Sequence[Path] = (),
+    environ: Mapping[str, str] | None = None,
+    config: Config | None = None,
+    observer: Observer | None = None,
+    shield: Shield = nullcontext,
+    clockwork: Clockwork = REAL,
+    lock_wait: float = 0.0,
+    depfile: Depfile | None = None,
+) -> Outcome:
+    """Do what is left to do for the job of `spec`, and wait for it unless told not to.
+
+    `consent` is asked before a first spend when the spec sets no budget; None refuses. `shield` guards the
+    moments in which an interruption should wait. `lock_wait` is for how many seconds to wait for another
+    process that works on the job. `depfile` is told what the answer is made from, for make, before anything
+    is submitted. Raises SpecError, DataError, Locked, ApiError and the rest of batchrun.errors; rows that
+    failed are data in the output, not an exception.
+
+    `config` is what `load_config` finds; without it, no batchrun.toml is read.
+    """
+    path, target = Path(spec), Target(sandbox, environ, clockwork, config)
+    roots = target.roots(roots)
+
+    def expanded(job: Job, expansion: Expansion, media: set[str]) -> None:
+        if depfile:
+            output = job.output.path
+            write_depfile(depfile, spec=path, output=output, expansion=expansion, media=media, roots=roots)
+
+    def attempt() -> Outcome:
+        if done := finished(path, sandbox=sandbox, roots=roots):
+            if depfile and (last := done.state.expansion):
+                write_depfile(depfile, spec=path, output=done.output, expansion=last, roots=roots)
+            return done
+        return advance(
+            target.load(path, roots),
+            target,
+            wait=wait,
+            consent=consent,
+            overwrite=overwrite,
+            observer=observer,
+            shield=shield,
+            expanded=expanded if depfile else None,
+        )
+
+    return _when_free(attempt, lock_wait, clockwork, observer or Silent())
+
+
+def _when_free(
+    attempt: Callable[[], Outcome], lock_wait: float, clockwork: Clockwork, observer: Observer
+) -> Outcome:
+    """`attempt`, repeated while another process has the job, until `lock_wait` seconds after it first had. A
+    whole attempt each time: that process may have done it all by then, and the spec may have been edited."""
+    from batchrun.run.engine import harmless
+
+    deadline, pause = None, 0.0
+    while True:
+        try:
+            return attempt()
+        except Locked as locked:
+            if deadline is None:
+                deadline = clockwork.clock() + lock_wait
+            if clockwork.clock() >= deadline:
+                raise
+            if not pause:
+                with harmless():
+                    hint = f"waiting for up to {format_duration(lock_wait)}"
+                    observer.warning(Problem(str(locked), hint=hint))
+        pause = min(pause * 1.5 + 0.1, 2.0)
+        clockwork.sleep(pause)
+
+
+def advance(
+    loaded: Loaded,
+    target: Target,
+    *,
+    wait: bool,
+    patient: bool = False,
+    consent: Consent | None = None,
+    overwrite: bool = False,
+    observer: Observer | None = None,
+    shield: Shield = nullcontext,
+    expanded: Expanded | None = None,
+    expecting: tuple[type[BatchrunError], ...] = (),
+) -> Outcome:
+    """`run_job` for a spec that is read. A `patient` run asks of each batch only when it is due. `expanded`
+    hears what the rows came to, and which files they name, before anything is sent. Errors of the kinds it is
+    `expecting` are raised, but no hook is told of them."""
+    with at_work(loaded, target=target, observer=observer, shield=shield, expecting=expecting) as engine:
+        before, media = engine.state.collected, set[str]()
+        try:
+            engine.overwrite = overwrite
+            guard_output(engine)
+            engine.prepare(media if expanded else None)
+            before = engine.state.collected or before  # what was only touched is no news
+            if expanded and engine.state.expansion:
+                expanded(engine.job, engine.state.expansion, media)
+        except (CannotCreate, ConfigError, DataError, MissingInput):
+            _rescue(engine)
+            raise
+        allow_first_spend(engine, consent)
+        engine.run(wait=wait, patient=patient)
+        return standing(engine.job, engine.state, before)
+
+
+def _rescue(engine: Engine) -> None:
+    """Fetch what is paid for and has ended, although the job cannot go on."""
+    if phases.under_way(engine.state):
+        with suppress(ApiError, ConfigError):  # what keeps the job from going on is told, and enough
+            engine.rescue()
+
+
+def look(
+    spec: Path, *, sandbox: bool = False, roots: Sequence[Path] = (), config: Config | None = None
+) -> Outcome:
+    """How the job of `spec` stands by its saved state. Takes no lock, asks nobody."""
+    target = Target(sandbox, config=config)
+    job = target.job(target.load(spec, roots).job)
+    state = Store(job.root, job.name, sandbox=sandbox).load()
+    return standing(job, state or RunState(job.name, job.spec.name, "anthropic", target.origin))
+
+
+@contextmanager
+def opened(
+    spec: Path,
+    *,
+    target: Target,
+    roots: Sequence[Path] = (),
+    observer: Observer | None = None,
+    shield: Shield = nullcontext,
+) -> Iterator[Engine]:
+    """The job's engine, under the job's lock. Raises SpecError before the lock is touched."""
+    with at_work(target.load(spec, roots), target=target, observer=observer, shield=shield) as engine:
+        yield engine
+
+
+@contextmanager
+def at_work(
+    loaded: Loaded,
+    *,
+    target: Target,
+    observer: Observer | None = None,
+    shield: Shield = nullcontext,
+    expecting: tuple[type[BatchrunError], ...] = (),
+) -> Iterator[Engine]:
+    """The same for a spec that is read. Hooks are called for what comes of it, but for errors that the caller
+    is `expecting`."""
+    from batchrun.hooks.notify import Teller
+    from batchrun.run.engine import Engine, harmless
+
+    job, observer = target.job(loaded.job), observer or Silent()
+    store = Store(job.root, job.name, sandbox=target.sandbox)
+    with _held(job, store, target), connection(job, target) as connect:
+        for problem in loaded.warnings:
+            with harmless():
+                observer.warning(problem)
+        engine = Engine(
+            job,
+            store,
+            connect,
+            observer,
+            origin=target.origin,
+            clock=target.clockwork.now,
+            sleep=target.clockwork.sleep,
+            shield=shield,
+        )
+        check_identity(engine, target.origin, target.settings.origin("base_url") or "the default")
+        teller = Teller(engine, observer, target.settings, target.surroundings, target.sandbox)
+        with teller.telling(expecting):
+            yield engine
+
+
+@contextmanager
+def _held(job: Job, store: Store, target: Target) -> Iterator[None]:
+    """The job's lock; who does not get it is told how to see what goes on."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(store.locked())
+        except Locked as error:
+            command = command_for(shown(job.spec), sandbox=target.sandbox, roots=job.roots)
+            error.hint += f", or see how it stands: {command.format('status')}"
+            raise
+        yield

@@ -1,0 +1,103 @@
+"""What a run would do, as a report: new and reused requests and why, shards, tokens, cost. Sends nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import orjson
+
+from batchrun.cost.amounts import NO_REQUESTS
+from batchrun.lifecycle import budget, phases
+from batchrun.lifecycle.policy import policy_of
+from batchrun.lifecycle.state import RunState
+from batchrun.model import Job, Json
+from batchrun.outputs.writers import check_installed
+from batchrun.reports.plan import ExactSample, PlannedShard, PlanReport
+from batchrun.run.prepare import Prepared, survey
+from batchrun.rundir.store import Store
+
+CountTokens = Callable[[Mapping[str, Json]], int]
+
+
+def plan(
+    job: Job,
+    store: Store,
+    *,
+    warnings: Sequence[str] = (),
+    exact: int = 0,
+    count_tokens: CountTokens | None = None,
+) -> PlanReport:
+    """The report for `job`. Touches no file; with `exact`, asks `count_tokens` about so many new requests.
+
+    Raises ConfigError, DataError and MissingInput as a run would.
+    """
+    check_installed(job.output)
+    state = store.load()
+    found = survey(job, state, store, sample=exact)
+    counted = None
+    if exact and count_tokens is not None and found.sample:
+        counted = ExactSample(len(found.sample), sum(count_tokens(orjson.loads(p)) for p in found.sample))
+    return PlanReport(
+        job=job.name,
+        rows=found.expansion.rows,
+        requests=found.expansion.requests,
+        duplicates=found.duplicates,
+        new=found.new,
+        reused=found.reused,
+        reasons=tuple(_why_new(state, found)) if found.new else (),
+        shards=tuple(PlannedShard(s.id, s.requests, s.bytes) for s in found.shards),
+        estimate=sum((s.estimate for s in found.shards), NO_REQUESTS),
+        exact=counted,
+        samples=job.samples,
+        spent_usd=budget.spent(state) if state else 0.0,
+        at_stake_usd=budget.at_stake(state) if state else 0.0,
+        max_cost_usd=job.limits.max_cost_usd,
+        warnings=(*warnings, *(_failed(state, job, found) if state else ())),
+    )
+
+
+def _why_new(state: RunState | None, found: Prepared) -> list[str]:
+    """Why the new requests are new, the widest cause first."""
+    last, now = state.expansion if state else None, found.expansion
+    if state is None or last is None:
+        return ["the job was never run"]
+    if not any(shard.batch or shard.intent for shard in state.shards):
+        return ["nothing was submitted yet"]
+    edited = sorted(k for k in now.parts.keys() | last.parts.keys() if now.parts.get(k) != last.parts.get(k))
+    reasons = []
+    if edited:
+        reasons.append(f"the request changed: {', '.join(edited)}")
+    if now.samples > last.samples:
+        reasons.append(f"samples went from {last.samples} to {now.samples}")
+    if found.added:
+        reasons.append(f"{found.added:,} {'row was' if found.added == 1 else 'rows were'} added")
+    if found.changed and not reasons[: bool(edited) + (now.samples > last.samples)]:
+        rows = "row changed or was" if found.changed == 1 else "rows changed or were"
+        reasons.append(f"{found.changed:,} {rows} never sent")
+    return reasons
+
+
+def _failed(state: RunState, job: Job, found: Prepared) -> Iterator[str]:
+    """What became of rows that failed: a run tries some of them again, and `retry` the rest."""
+    again = _rows_to_retry(state, job)
+    if again:
+        rows = "row is" if again == 1 else "rows are"
+        yield f"{again:,} failed {rows} worth another attempt, which comes on top"
+    edited = state.expansion is None or state.expansion.parts != found.expansion.parts
+    if state.collected is None or edited:  # an edited request is new in every row
+        return
+    summary = state.collected.summary
+    if (failed := summary.records - summary.succeeded - again) > 0:
+        rows, them = ("row", "it") if failed == 1 else ("rows", "them")
+        yield f"{failed:,} {rows} failed; `batchrun retry` asks {them} again"
+
+
+def _rows_to_retry(state: RunState, job: Job) -> int:
+    """How many rows of fetched shards the lifecycle would try again."""
+    count = 0
+    for shard in state.shards:
+        if shard.tally and phases.worth_retrying(shard, policy_of(job)):
+            canceled = 0 if shard.canceling else shard.tally.counts.canceled
+            errors = sum(n for kind, n in shard.tally.errors.items() if kind in phases.RETRYABLE)
+            count += shard.tally.counts.expired + canceled + errors
+    return count
