@@ -1,4 +1,5 @@
-"""Imports point down, or sideways inside a ring, never up; rings 0 and 1 touch nothing outside (style: rings)."""
+"""Imports point down a layer, or sideways, never up, and no two folders import each other; what decides touches
+nothing outside (ARCHITECTURE.md has the picture)."""
 
 from __future__ import annotations
 
@@ -14,33 +15,43 @@ import batchrun
 
 ROOT = Path(batchrun.__file__).parent
 
-RINGS: dict[int, set[str]] = {
-    0: {"model", "errors"},
-    1: {
-        "actions", "codec", "config", "deepjson", "escape", "estimate", "events", "expand", "figures", "growth", "lifecycle", "models", "money", "notices", "outcome", "overview", "pace", "params", "phases", "planreport", "policy", "prices", "render", "report",
-        "results", "safetext", "specnames", "state", "status", "straight", "template", "templatefilters", "units", "verdicts",
-    },
-    2: {
-        "answers", "client", "clockwork", "configfiles", "crash", "files", "hooks", "inputs", "intact", "interrupts", "jail", "joblock", "keyedlines", "neighbours", "outputs", "ownership", "plainspec", "private", "proof",
-        "providers", "sameness", "shards", "simulator", "spec", "store",
-    },
-    3: {"decisions", "depfile", "engine", "finished", "folders", "guards", "jobs", "orphans", "planning", "prepare", "reshard", "target", "telling", "watch"},
-    4: {"cli", "commands", "quick", "__main__", "__init__"},
-}  # fmt: skip
+LAYERS: tuple[set[str], ...] = (
+    {"model", "errors", "units", "safetext", "codec", "clockwork", "interrupts", "crash", "specnames"},
+    {"templates", "cost", "fs"},
+    {"lifecycle", "results", "requests", "inputs", "config"},
+    {"reports"},
+    {"spec", "rundir", "outputs", "render"},
+    {"providers", "client", "simulator"},
+    {"hooks", "fastpath"},
+    {"run"},
+    {"commands", "watch"},
+    {"cli", "__main__", "__init__"},
+)
+"""What stands in the package's root, from the bottom up."""
+
+PURE = ("model", "errors", "codec", "safetext", "specnames", "units", "cost", "hooks/event", "lifecycle", "render",
+        "reports", "requests", "results/deepjson", "results/lines", "templates", "watch/pace")  # fmt: skip
+"""Values in, values out: folders, and modules of others."""
+
 OUTSIDE = {"os", "time", "random", "requests", "secrets", "socket", "subprocess", "urllib", "yaml", "click"}
 MODULES = sorted(p for p in ROOT.rglob("*.py"))
 
 
-def module_of(path: Path) -> str:
+def top_of(path: Path) -> str:
     return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
-def ring_of(module: str) -> int:
-    return next(ring for ring, names in RINGS.items() if module in names)
+def layer_of(top: str) -> int:
+    return next(n for n, names in enumerate(LAYERS) if top in names)
 
 
-def imports_of(path: Path) -> Iterator[tuple[int, str]]:
-    """Every imported module with its line; imports that only type checkers see do not count."""
+def is_pure(path: Path) -> bool:
+    name = path.relative_to(ROOT).as_posix().removesuffix(".py")
+    return any(name == pure or name.startswith(f"{pure}/") for pure in PURE)
+
+
+def imports_of(path: Path) -> Iterator[tuple[int, str, bool]]:
+    """Every imported module with its line, and whether only type checkers see it."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     unseen = {
         inner
@@ -49,46 +60,63 @@ def imports_of(path: Path) -> Iterator[tuple[int, str]]:
         for inner in ast.walk(node)
     }
     for node in ast.walk(tree):
-        if node in unseen:
-            continue
         if isinstance(node, ast.Import):
-            yield from ((node.lineno, alias.name) for alias in node.names)
+            yield from ((node.lineno, alias.name, node in unseen) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module == "batchrun":
+            yield from ((node.lineno, f"batchrun.{alias.name}", node in unseen) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            if node.module == "batchrun":
-                yield from ((node.lineno, f"batchrun.{alias.name}") for alias in node.names)
-            else:
-                yield node.lineno, node.module
+            yield node.lineno, node.module, node in unseen
 
 
-def test_every_module_has_a_ring() -> None:
-    known = set().union(*RINGS.values())
-    assert {module_of(p) for p in MODULES} - known == set()
-    assert known - {module_of(p) for p in MODULES} == set()
+def ours(name: str) -> str | None:
+    """The root's part of a module of batchrun; None for any other, and for the package's own facts."""
+    top, *rest = name.split(".")
+    return rest[0] if top == "batchrun" and rest and rest[0] != "__version__" else None
+
+
+def test_every_module_has_a_layer() -> None:
+    assert {top_of(p) for p in MODULES} == set().union(*LAYERS)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_imports_point_down(path: Path) -> None:
-    ring = ring_of(module_of(path))
-    for line, name in imports_of(path):
-        top, *rest = name.split(".")
-        if top == "batchrun" and rest and rest[0] != "__version__":
-            assert ring_of(rest[0]) <= ring, f"{path.name}:{line} imports {name} from a ring above"
-        elif ring <= 1:
-            assert top not in OUTSIDE, f"{path.name}:{line}: ring {ring} imports {name}"
+    layer = layer_of(top_of(path))
+    for line, name, _ in imports_of(path):
+        if (top := ours(name)) is not None:
+            assert layer_of(top) <= layer, f"{path.name}:{line} imports {name} from a layer above"
+        elif is_pure(path):
+            assert name.split(".")[0] not in OUTSIDE, f"{path.name}:{line}: what is pure imports {name}"
 
 
-def test_the_picture_has_every_module_in_its_ring() -> None:
-    """ARCHITECTURE.md: a ring's number begins its rows; two blanks part names, and more part them from words."""
+def test_no_two_folders_import_each_other() -> None:
+    """Not for types either."""
+    arrows = {
+        (top_of(path), top)
+        for path in MODULES
+        for _, name, _ in imports_of(path)
+        if (top := ours(name)) not in (None, top_of(path))
+    }
+    assert {pair for pair in arrows if pair[::-1] in arrows} == set()
+
+
+def test_pure_modules_exist() -> None:
+    assert [name for name in PURE if not ((ROOT / name).is_dir() or (ROOT / f"{name}.py").is_file())] == []
+
+
+def test_the_picture_has_every_folder_on_its_layer() -> None:
+    """ARCHITECTURE.md: a layer's number begins its row; two blanks part names, and more part them from words."""
     page = (ROOT.parent / "ARCHITECTURE.md").read_text("utf-8")
     shown: dict[int, set[str]] = {}
-    ring = -1
-    for line in page.partition("```\n")[2].partition("└──")[2].splitlines():
-        if line[1:2].isdigit():
-            ring = int(line[1])
-        elif line.startswith("   │ "):
-            names = re.split(r" {3,}", line[5:].rstrip("│ "))[0].split()
-            shown.setdefault(ring, set()).update(name.removesuffix("/") for name in names)
-    assert shown == {ring: {name for name in names if "_" not in name} for ring, names in RINGS.items()}
+    layer = -1
+    for line in page.partition("```\n")[2].partition("```")[0].splitlines():
+        if not (row := re.match(r" ([0-9 ]) │ (.+)", line)):
+            continue
+        layer = int(row[1]) if row[1] != " " else layer
+        names = re.split(r" {3,}", row[2].rstrip("│ "))[0].split()
+        shown.setdefault(layer, set()).update(name.removesuffix("/") for name in names)
+    assert shown == {
+        n: {name for name in names if not name.startswith("_")} for n, names in enumerate(LAYERS)
+    }
 
 
 def test_standard_library_is_known() -> None:

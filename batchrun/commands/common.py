@@ -19,10 +19,10 @@ from batchrun.fastpath import quick
 
 if TYPE_CHECKING:
     from batchrun.interrupts import Interrupts
+    from batchrun.lifecycle.observer import Observer
     from batchrun.lifecycle.state import RunState
     from batchrun.reports.job import StatusReport
     from batchrun.reports.outcome import Outcome
-    from batchrun.run.engine import Observer
 
     class Eye(Observer, Protocol):
         """An observer that holds the terminal until it is closed."""

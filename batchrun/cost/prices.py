@@ -16,8 +16,8 @@ from typing import TypeAlias
 
 from batchrun.cost.amounts import US_FACTOR, Price, Rates
 from batchrun.cost.models import facts_of
+from batchrun.cost.usage import Tokens, searches_of
 from batchrun.model import Json
-from batchrun.results.lines import Tokens, searches_of
 
 DISCOUNT = 0.5
 SEARCH_USD = 10 / 1000

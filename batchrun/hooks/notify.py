@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import orjson
 
@@ -25,24 +25,37 @@ from batchrun.errors import BatchrunError, ConfigError, Interrupted, Locked, Pro
 from batchrun.hooks import Message, event, record
 from batchrun.hooks.event import Happening, Notice
 from batchrun.hooks.record import Record
+from batchrun.lifecycle.observer import harmless
 from batchrun.model import Hook, Job, Moment
 from batchrun.reports.job import StatusReport
 from batchrun.reports.status import command_for, status_report
-from batchrun.run.engine import harmless
 from batchrun.safetext import plain
 
 if TYPE_CHECKING:
-    from batchrun.run.engine import Engine, Observer
-    from batchrun.run.target import Target
+    from batchrun.lifecycle.observer import Observer
+    from batchrun.lifecycle.policy import Policy
+    from batchrun.lifecycle.state import RunState
+    from batchrun.rundir.store import Store
 
 _HIDDEN = (*SECRETS, "BATCHRUN_KEY_FILE", "BATCHRUN_HOOKS_SECRET_FILE", "CREDENTIALS_DIRECTORY")
+
+
+class Told(Protocol):
+    """The run that is told of."""
+
+    job: Job
+    store: Store
+    policy: Policy
+    state: RunState
+
+    def now(self) -> float: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Teller:
     """Tells of one job. `environ` is what the run itself sees."""
 
-    engine: Engine
+    engine: Told
     observer: Observer
     config: Config
     environ: Mapping[str, str]
@@ -154,17 +167,26 @@ class Teller:
         self.engine.store.log(_text(self.engine.now()), "HookFailed" if fault else "HookCalled", facts)
 
 
-def tell_of_spec(spec: Path, job: str, error: BatchrunError, target: Target, *, now: float) -> list[Problem]:
+def tell_of_spec(
+    spec: Path,
+    job: str,
+    error: BatchrunError,
+    *,
+    config: Config,
+    environ: Mapping[str, str],
+    sandbox: bool,
+    now: float,
+) -> list[Problem]:
     """Tell the operator's hooks, once, of a spec that is wrong, so that there is no job to tell of; the warnings
     that came of it. For who sees each spec once: a person who runs one is told anyway."""
     happening, warnings = event.of_error(error), list[Problem]()
     if happening is None:
         return []
-    report = StatusReport(job, "not started", "", sandbox=target.sandbox)
+    report = StatusReport(job, "not started", "", sandbox=sandbox)
     told = event.notice(happening, report, at=_text(now), spec=str(spec.absolute()), error=error)
     with harmless(Interrupted):
-        for hook in target.settings.hooks(happening.moment):
-            if fault := _reach(hook, _message(told), target.settings, target.surroundings):
+        for hook in config.hooks(happening.moment):
+            if fault := _reach(hook, _message(told), config, environ):
                 warnings.append(_warning(hook, happening, f"{fault}; it is not called again"))
     return warnings
 

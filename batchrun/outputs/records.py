@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from batchrun.cost.prices import TICKS, PriceLookup, cost_ticks, message_ticks
+from batchrun.cost.usage import tokens_of
 from batchrun.model import Json, Result
 from batchrun.outputs.structured import Check, read, too_deep
-from batchrun.results.lines import Usual, tokens_of
+from batchrun.results.lines import Usual
 
 Record: TypeAlias = dict[str, Any]
 

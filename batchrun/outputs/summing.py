@@ -9,10 +9,11 @@ from typing import Any
 
 from batchrun.cost.amounts import Cause, Summary
 from batchrun.cost.prices import TICKS
+from batchrun.cost.usage import searches_of
 from batchrun.model import Usage
 from batchrun.outputs.records import Record
 from batchrun.results.answers import Answer, money_error
-from batchrun.results.lines import Usual, searches_of
+from batchrun.results.lines import Usual
 from batchrun.safetext import plain
 
 MAX_CAUSES = 200

@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 
 import orjson
 
-from batchrun.model import Json, RequestError, Result, ResultType, Usage
+from batchrun.cost.usage import MOST_TOKENS, NOTHING_WRITTEN
+from batchrun.model import Json, RequestError, Result, ResultType
 from batchrun.results.deepjson import shallow
 
 _TYPES = {kind.value: kind for kind in ResultType}
@@ -93,57 +94,6 @@ def _text(value: Json) -> str:
         return "(too deep to be shown)"
 
 
-# ---- what a message used -----------------------------------------------------------------------
-
-
-Tokens: TypeAlias = tuple[int, int, int, int, int]
-"""What a `Usage` is made of, in its order."""
-
-
-def usage_of(message: Mapping[str, Json]) -> Usage:
-    """The tokens of a Message object; every part of it may be absent or null (batches-api §2.9)."""
-    return Usage(*tokens_of(message))
-
-
-def tokens_of(message: Mapping[str, Json]) -> Tokens:
-    """The same as plain numbers.
-
-    Cache writes without the breakdown by lifetime count as 5 minutes, the API's default.
-    """
-    usage = message.get("usage")
-    if not isinstance(usage, dict):
-        return 0, 0, 0, 0, 0
-    written, split = _count(usage.get("cache_creation_input_tokens")), usage.get("cache_creation")
-    short = hour = 0
-    if split != _NOTHING_WRITTEN and isinstance(split, dict):
-        short = _count(split.get("ephemeral_5m_input_tokens"))
-        hour = _count(split.get("ephemeral_1h_input_tokens"))
-    return (
-        _count(usage.get("input_tokens")),
-        _count(usage.get("output_tokens")),
-        max(short, written - hour) if written or short else 0,
-        hour,
-        _count(usage.get("cache_read_input_tokens")),
-    )
-
-
-_NOTHING_WRITTEN = {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0}
-
-_MOST = 1 << 40
-"""Tokens of a message. Past it is a mistake, and the sum of several would not fit in 64 bits."""
-
-
-def searches_of(message: Mapping[str, Json]) -> int:
-    """Web searches the server ran for this message; each has a fee of its own (batches-api §4)."""
-    usage = message.get("usage")
-    tools = usage.get("server_tool_use") if isinstance(usage, dict) else None
-    return _count(tools.get("web_search_requests")) if isinstance(tools, dict) else 0
-
-
-def _count(value: Json) -> int:
-    return value if type(value) is int and 0 < value < _MOST else 0
-
-
 # ---- the usual result --------------------------------------------------------------------------
 
 
@@ -175,11 +125,11 @@ def usual(value: Any) -> Usual | None:
         and custom_id
         and stop != "refusal"
         and type(fresh) is type(out) is type(cached) is int
-        and 0 <= fresh < _MOST
-        and 0 <= out < _MOST
-        and 0 <= cached < _MOST
+        and 0 <= fresh < MOST_TOKENS
+        and 0 <= out < MOST_TOKENS
+        and 0 <= cached < MOST_TOKENS
         and not more("cache_creation_input_tokens")
-        and (split is None or split == _NOTHING_WRITTEN)
+        and (split is None or split == NOTHING_WRITTEN)
         and not more("server_tool_use")
         and more("inference_geo") != "us"
     ):

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from batchrun.cost.amounts import Price, Tally
 from batchrun.cost.prices import TICKS, PriceLookup, cost_ticks, message_ticks
+from batchrun.cost.usage import Tokens, searches_of, tokens_of
 from batchrun.errors import IncompleteResults
 from batchrun.fs.files import disk_error, lines
 from batchrun.model import Json, RequestCounts, Result, ResultType, Usage
-from batchrun.results.lines import Tokens, Usual, loads, result_of, searches_of, tokens_of, usual
+from batchrun.results.lines import Usual, loads, result_of, usual
 from batchrun.safetext import plain
 
 

@@ -14,7 +14,8 @@ from batchrun.lifecycle.state import Phase, Reason, Shard
 from batchrun.providers.base import TryLater
 from batchrun.reports.outcome import Outcome, standing
 from batchrun.run.jobs import Shield, look, opened
-from batchrun.run.preflight import allow_first_spend, guard_output
+from batchrun.run.outputplace import guard_output
+from batchrun.run.preflight import allow_first_spend
 from batchrun.run.reshard import resend, retry_rows
 from batchrun.run.target import Target
 from batchrun.rundir.integrity import gone_results
@@ -22,7 +23,8 @@ from batchrun.rundir.store import Store
 
 if TYPE_CHECKING:
     from batchrun.config.values import Config
-    from batchrun.run.engine import Engine, Observer
+    from batchrun.lifecycle.observer import Observer
+    from batchrun.run.engine import Engine
 
 
 def cancel_job(
@@ -83,7 +85,7 @@ def retry_job(
         observer=observer,
         shield=shield,
     ) as engine:
-        guard_output(engine)
+        guard_output(engine.job, engine.state, engine.store, overwrite=engine.overwrite)
         engine.prepare()
         engine.record(events.Reopened())
         if gone := gone_results(engine.state, engine.store):  # which rows failed stands in the results
@@ -163,7 +165,7 @@ def resubmit_shard(
         shield=shield,
     ) as engine:
         shard = _undecided(engine, shard_id, gone=True)
-        guard_output(engine)
+        guard_output(engine.job, engine.state, engine.store, overwrite=engine.overwrite)
         engine.prepare()
         engine.record(resend(shard, engine.job, engine.state, engine.store, abandoned=True))
         engine.run(wait=wait)

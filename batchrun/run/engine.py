@@ -8,27 +8,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Protocol, assert_never
+from typing import assert_never
 
 from batchrun.cost.prices import PriceBook
 from batchrun.errors import (
     ApiError,
-    BatchrunError,
     BillingStopped,
     DataError,
     DiskError,
     IncompleteResults,
     KeyRefused,
     NotFound,
-    Problem,
     TooLarge,
 )
 from batchrun.fs import files
 from batchrun.lifecycle import actions, events, phases, transitions
 from batchrun.lifecycle.events import Event
+from batchrun.lifecycle.observer import Observer, harmless
 from batchrun.lifecycle.policy import policy_of
 from batchrun.lifecycle.state import Collected, Intent, Phase, Reason, RunState, SentBatch, Shard
 from batchrun.lifecycle.transitions import apply, next_action
@@ -36,10 +35,10 @@ from batchrun.model import Batch, FileFact, Job
 from batchrun.outputs.collect import collect
 from batchrun.providers.base import Baseline, OutcomeUnknown, Provider, Rejected, TryLater
 from batchrun.results.proof import ForeignResults, prove
-from batchrun.run.preflight import refuse_foreign, seen_at
+from batchrun.run.outputplace import refuse_foreign
 from batchrun.run.prepare import prepare, still_current
 from batchrun.run.reshard import outdated, resend, retry_rows, sources
-from batchrun.rundir.filefacts import relative
+from batchrun.rundir.filefacts import relative, seen_at
 from batchrun.rundir.integrity import body_to_send, expansion_is_whole, gone_results
 from batchrun.rundir.shards import custom_ids
 from batchrun.rundir.store import Store
@@ -49,29 +48,6 @@ SUBMIT_PAUSE = 900.0
 
 FETCH_PAUSE = 5.0
 """Seconds before results that did not prove complete are fetched again; doubled each time: almost three hours."""
-
-
-class Observer(Protocol):
-    """Hears what happens. What it raises is dropped."""
-
-    def event(self, event: Event, before: RunState, state: RunState) -> None: ...
-
-    def waiting(self, until: float, state: RunState) -> None: ...
-
-    def warning(self, problem: Problem) -> None:
-        """The spec is right, but perhaps not meant so."""
-
-
-@contextmanager
-def harmless(passing: type[BatchrunError] = BatchrunError) -> Iterator[None]:
-    """Around what an observer or a hook does: a full disk or a closed terminal behind it must never stop a run.
-    What is `passing` goes on, a signal above all."""
-    try:
-        yield
-    except passing:
-        raise
-    except Exception:  # whatever breaks behind an observer, the run is worth more
-        return
 
 
 class Engine:
@@ -386,7 +362,8 @@ class Engine:
             yield from gone
         elif self.state.expansion is not None:
             # What stood there when the run began may not be what stands there now.
-            refuse_foreign(self, "the answers are kept")
+            if not self.overwrite:
+                refuse_foreign(self.job, self.state, self.store, "the answers are kept")
             rows, book = self.store.rows(self.state.expansion.rows_file), PriceBook(self.state.prices)
             done = collect(self.job, rows, sources(self.state, self.store), book, self._about_to_replace)
             output = relative(done.output, self.job.root)

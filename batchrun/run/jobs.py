@@ -25,37 +25,25 @@ from batchrun.errors import (
 from batchrun.fastpath.uptodate import finished
 from batchrun.fs.files import shown
 from batchrun.lifecycle import phases
-from batchrun.lifecycle.events import Event
+from batchrun.lifecycle.observer import Observer, Silent, harmless
 from batchrun.lifecycle.state import Expansion, RunState
 from batchrun.model import Job
 from batchrun.reports.outcome import Outcome, standing
 from batchrun.reports.status import command_for
 from batchrun.run.depfile import Depfile
 from batchrun.run.depfile import write as write_depfile
-from batchrun.run.preflight import Consent, allow_first_spend, check_identity, guard_output
+from batchrun.run.outputplace import guard_output
+from batchrun.run.preflight import Consent, allow_first_spend, check_identity
 from batchrun.run.target import Target, connection
 from batchrun.rundir.store import Store
 from batchrun.units import format_duration
 
 if TYPE_CHECKING:
-    from batchrun.run.engine import Engine, Observer
+    from batchrun.run.engine import Engine
     from batchrun.spec.loader import Loaded
 
 Shield: TypeAlias = Callable[[], AbstractContextManager[None]]
 Expanded: TypeAlias = Callable[[Job, Expansion, set[str]], None]
-
-
-class Silent:
-    """An observer that keeps quiet."""
-
-    def event(self, event: Event, before: RunState, state: RunState) -> None:
-        """Hear of an event."""
-
-    def waiting(self, until: float, state: RunState) -> None:
-        """Hear of a wait."""
-
-    def warning(self, problem: Problem) -> None:
-        """Hear of what may not be meant so in the spec."""
 
 
 def run_job(
@@ -116,8 +104,6 @@ def _when_free(
 ) -> Outcome:
     """`attempt`, repeated while another process has the job, until `lock_wait` seconds after it first had. A
     whole attempt each time: that process may have done it all by then, and the spec may have been edited."""
-    from batchrun.run.engine import harmless
-
     deadline, pause = None, 0.0
     while True:
         try:
@@ -155,7 +141,7 @@ def advance(
         before, media = engine.state.collected, set[str]()
         try:
             engine.overwrite = overwrite
-            guard_output(engine)
+            guard_output(engine.job, engine.state, engine.store, overwrite=engine.overwrite)
             engine.prepare(media if expanded else None)
             before = engine.state.collected or before  # what was only touched is no news
             if expanded and engine.state.expansion:
@@ -211,7 +197,7 @@ def at_work(
     """The same for a spec that is read. Hooks are called for what comes of it, but for errors that the caller
     is `expecting`."""
     from batchrun.hooks.notify import Teller
-    from batchrun.run.engine import Engine, harmless
+    from batchrun.run.engine import Engine
 
     job, observer = target.job(loaded.job), observer or Silent()
     store = Store(job.root, job.name, sandbox=target.sandbox)

@@ -9,10 +9,10 @@ from batchrun.errors import BatchrunError, MissingInput
 from batchrun.fs.confine import without_links
 from batchrun.fs.files import shown
 from batchrun.lifecycle import phases, transitions
+from batchrun.lifecycle.observer import Observer
 from batchrun.lifecycle.policy import policy_of
 from batchrun.lifecycle.state import ACTIVE
 from batchrun.model import InputSpec, Job, OutputFormat, OutputSpec, Place
-from batchrun.run.engine import Observer
 from batchrun.run.jobs import Shield, at_work
 from batchrun.run.target import Target
 from batchrun.rundir.siblings import neighbours

@@ -38,3 +38,18 @@ def name_in(path: Path, root: Path) -> str:
 def relative(fact: FileFact, root: Path) -> FileFact:
     """The fact with its path seen from `root`, where it lies below: the folder may move."""
     return replace(fact, path=name_in(Path(fact.path), root))
+
+
+def is_at(path: Path, fact: FileFact | None, root: Path) -> bool:
+    """Whether the file at `path` is the very one that `fact` tells of: a fact of another place says nothing."""
+    return seen_at(path, fact, root) is not None
+
+
+def seen_at(path: Path, fact: FileFact | None, root: Path) -> FileFact | None:
+    """`fact` with today's time, if `is_at`; else None."""
+    if fact is None or root / fact.path != path or not path.is_file():
+        return None
+    if unchanged(fact, root):
+        return fact
+    now = relative(files.file_fact(path), root)
+    return now if now.sha256 == fact.sha256 else None

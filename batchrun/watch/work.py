@@ -228,7 +228,15 @@ def _unreadable(order: Order, error: BatchrunError, target: Target, eye: Eye, sh
         passed = _rescued(order, error, job, target, eye, shield)
         waits = waits and passed.standing is Standing.BROKEN  # nothing else is left to do
     elif not waits and passed.lines != order.known:
-        for warning in tell_of_spec(order.spec, order.job, error, target, now=time.time()):
+        for warning in tell_of_spec(
+            order.spec,
+            order.job,
+            error,
+            config=target.settings,
+            environ=target.surroundings,
+            sandbox=target.sandbox,
+            now=time.time(),
+        ):
             eye.warning(warning)
     if waits:  # for texts: looked for now and then, as nothing tells when they come
         passed = replace(passed, standing=Standing.WAITING, due=time.time())

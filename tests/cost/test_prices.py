@@ -12,8 +12,8 @@ from batchrun.cost import prices
 from batchrun.cost.amounts import Price, Rates
 from batchrun.cost.models import facts_of
 from batchrun.cost.prices import TICKS, PriceBook, cost_ticks, message_ticks, price_of
+from batchrun.cost.usage import tokens_of
 from batchrun.model import Usage
-from batchrun.results.lines import tokens_of
 from tests.resultlines import message, usage
 
 MODELS: list[dict[str, Any]] = json.loads(files("batchrun").joinpath("data/models.json").read_bytes())[

@@ -8,8 +8,9 @@ import orjson
 import pytest
 
 from batchrun.cost.prices import only_tokens_cost
+from batchrun.cost.usage import searches_of, tokens_of, usage_of
 from batchrun.model import RequestError, Result, ResultType, Usage
-from batchrun.results.lines import parse, result_of, searches_of, tokens_of, usage_of, usual
+from batchrun.results.lines import parse, result_of, usual
 from tests.resultlines import custom_id, ended, errored, line, message, succeeded, usage
 
 

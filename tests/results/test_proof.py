@@ -7,9 +7,9 @@ import pytest
 
 from batchrun.cost.amounts import Tally
 from batchrun.cost.prices import TICKS, message_ticks, price_of
+from batchrun.cost.usage import tokens_of, usage_of
 from batchrun.errors import DiskError, IncompleteResults
 from batchrun.model import RequestCounts, Usage
-from batchrun.results.lines import tokens_of, usage_of
 from batchrun.results.proof import ForeignResults, prove
 from tests.resultlines import MODEL, custom_id, ended, errored, message, succeeded, usage, write
 

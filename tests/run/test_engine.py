@@ -9,8 +9,8 @@ import pytest
 
 from batchrun import run_job
 from batchrun.errors import Interrupted
+from batchrun.lifecycle.observer import harmless
 from batchrun.lifecycle.transitions import FETCH_TRIES
-from batchrun.run.engine import harmless
 from tests.conftest import MakeSimulator
 from tests.dying import __file__ as DYING
 from tests.simulator.helpers import Client, entry

@@ -13,10 +13,11 @@ from batchrun.clockwork import Clockwork
 from batchrun.errors import ExitCode, Locked, MissingInput, NeedsPerson, Problem
 from batchrun.fastpath.uptodate import finished
 from batchrun.lifecycle.events import Event, Gathered, SubmitAccepted
+from batchrun.lifecycle.observer import Silent
 from batchrun.lifecycle.state import RunState
 from batchrun.lifecycle.verdicts import Verdict
 from batchrun.run.decisions import retry_job
-from batchrun.run.jobs import Silent, _when_free, look, opened
+from batchrun.run.jobs import _when_free, look, opened
 from batchrun.run.target import Target
 from tests.conftest import MakeSimulator
 from tests.workbench import Bench

@@ -11,9 +11,9 @@ import pytest
 from batchrun import run_job
 from batchrun.errors import BatchrunError, CannotCreate, ConfigError
 from batchrun.lifecycle.events import Event, Fetched
+from batchrun.lifecycle.observer import Silent
 from batchrun.lifecycle.state import RunState
 from batchrun.run.decisions import retry_job
-from batchrun.run.jobs import Silent
 from tests.conftest import MakeSimulator
 from tests.dying import __file__ as DYING
 from tests.workbench import Bench
