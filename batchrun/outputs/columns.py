@@ -6,19 +6,14 @@ import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import orjson
 
 from batchrun.errors import DataError, Problem
 from batchrun.model import Json, OutputSpec, Template
 from batchrun.outputs.records import FIELDS, Record
-from batchrun.templates.bounds import FUEL, TooComplex, fuel_for, growth_of
-from batchrun.templates.compiled import MAX_TEXT, MAX_VALUES, refused, refused_hint
-from batchrun.templates.filters import BOUNDED
-
-if TYPE_CHECKING:
-    from minijinja import Environment
+from batchrun.templates.sandbox import Sandbox, SandboxError, fault_of, names_of
 
 Getter: TypeAlias = Callable[[Record], Any]
 Column: TypeAlias = tuple[str, Getter]
@@ -36,19 +31,10 @@ def check(output: OutputSpec) -> list[Problem]:
 
 
 def _problem(name: str, template: Template, output: OutputSpec) -> Problem | None:
-    from minijinja import TemplateError
-
     place = str(template.place)
-    if word := refused(template.source):
-        return Problem(f"it cannot use `{word}`", place, refused_hint(word), name)
-    try:
-        growth_of(template.source, MAX_TEXT)
-    except TooComplex as error:
-        return Problem(f"it cannot use {error}", place, field=name)
-    try:
-        names = _environment({"column": template.source}).undeclared_variables_in_template("column")
-    except TemplateError as error:
-        return Problem(error.detail or error.kind, place, field=name)
+    if fault := fault_of(template.source):
+        return Problem(str(fault), place, fault.hint, name)
+    names = names_of(template.source)
     if "input" in names and not output.include_input:
         return Problem(
             "the row's own columns are not in the output", place, "add `include: input` to `output`", name
@@ -87,66 +73,24 @@ def _walker(steps: list[str]) -> Getter:
 
 
 def _rendering(name: str, template: Template) -> Getter:
-    from minijinja import TemplateError
-
-    left = 0
-
-    def put_out(value: object) -> str:
-        nonlocal left
-        text = cell(value)
-        left -= len(text)
-        if left < 0:
-            raise ValueError(f"the text grows past {MAX_TEXT:,} characters")
-        return text
-
-    fuel = fuel_for(template.source, MAX_TEXT)
-    environment = _environment({"column": template.source}, put_out, fuel)
-    growths = growth_of(template.source, MAX_TEXT)
+    """Lenient where the request's templates are strict: a failed row has no `json` to look into."""
+    sandbox = Sandbox(template.source, to_text=cell, lenient=True)
+    fields = [field for field in names_of(template.source) if field in FIELDS]
 
     def render(record: Record) -> str | None:
-        nonlocal left
-        left = MAX_TEXT
         try:
-            size = len(orjson.dumps(record))
-            if any(growth.of(size) > MAX_VALUES for growth in growths):
-                raise ValueError(f"its values may grow past {MAX_VALUES:,} bytes")
-            return environment.render_template("column", **record)
-        except (TemplateError, ValueError) as error:
+            return sandbox.render({field: record[field] for field in fields if field in record})
+        except (SandboxError, orjson.JSONEncodeError) as error:
             # Without an answer there may be nothing to render; the status says so.
             if record["status"] != "succeeded" or record["problem"]:
                 return None
             raise DataError(
-                f"row {record['row']}: column '{name}': {_reason(error, fuel)}",
+                f"row {record['row']}: column '{name}': {error}",
                 where=str(template.place),
                 hint="the answers are kept: correct the column and run it again",
             ) from None
 
     return render
-
-
-def _reason(error: Exception, fuel: int) -> str:
-    from minijinja import TemplateError
-
-    if not isinstance(error, TemplateError):
-        return str(error)
-    out = f"it takes more than {fuel:,} steps" if error.kind == "OutOfFuel" else error.kind
-    return error.detail or out
-
-
-def _environment(
-    templates: dict[str, str], put_out: Callable[[object], str] | None = None, fuel: int = FUEL
-) -> Environment:
-    """Lenient where the request's templates are strict: a failed row has no `json` to look into."""
-    from minijinja import Environment
-
-    return Environment(
-        templates=templates,
-        undefined_behavior="chainable",
-        auto_escape_callback=lambda _name: False,
-        finalizer=put_out or cell,
-        fuel=fuel,
-        **BOUNDED,
-    )
 
 
 # ---- our columns -------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 """How large a template can grow what it is given: an upper bound, found in its text.
 
-The engine bounds a rendering's steps, not its memory: 27 times `{% set x = x ~ x %}` make a gigabyte of ten
-characters. What is written between the braces says how often a value can come to stand in another.
+The engine's fuel bounds the texts that a rendering makes. What lists come to as text it does not: 27 times
+`{% set x = [x, x] %}` make a gigabyte of ten characters when `x` is put out. What is written between the braces
+says how often a value can come to stand in another.
 """
 
 from __future__ import annotations
@@ -16,9 +17,6 @@ MAX_EXPRESSION = 8_000
 
 REPEATED = 100_000_000
 """Bytes that the engine lets `*` make of a text."""
-
-FUEL = 1_000_000
-"""Instructions one rendering may take; a long prompt takes some hundreds."""
 
 _BEGIN = re.compile(r"\{[{%]")
 # From where code begins, as far as it can go: strings are read whole, as they may hold the closing braces.
@@ -55,7 +53,6 @@ _CAPTURE = re.compile(r"[-+]?\s*set\s+(\w+)\s*(?:\|.*)?", re.DOTALL)
 _STAR = re.compile(
     r"(?<!\*)(?:(?<![\w.*])(?P<left>\d{1,4}(?:\.\d+)?)\s*)?\*(?!\*)(?:\s*(?P<right>\d{1,4}(?:\.\d+)?)(?![\w.]|\s*\*\*))?"
 )
-_METHOD = re.compile(r"\.(replace|join)\s*\(")
 _LIGHT = "int float round abs length count string default d e escape upper lower trim title capitalize replace join"
 # What makes a list of a text: 24 bytes and more for each character.
 _HEAVY = re.compile(rf"\|(?!(?:{_LIGHT.replace(' ', '|')})\b)|\.\w+\(")
@@ -90,9 +87,6 @@ def growth_of(source: str, captured: int) -> tuple[Growth, ...]:
     known: dict[str, Growth] = {}
     most: dict[Growth, None] = {Growth(): None}
     for code in _codes(source):
-        if method := _METHOD.search(code):
-            name = method[1]
-            raise TooComplex(f"`.{name}(…)`, whose memory could not be bounded; write |{name}(…)")
         grown = _of_code(code, known, captured)
         names = _bound_in(code)
         for name in names:
@@ -101,23 +95,6 @@ def growth_of(source: str, captured: int) -> tuple[Growth, ...]:
                 grown = _of_code(code, known, captured)
         most[grown] = None
     return _largest(most)
-
-
-def fuel_for(source: str, most: int) -> int:
-    """Steps that a rendering may take: fewer where a loop puts out long texts of the template's own, one with each
-    step, so that they come to `most` characters. Values are weighed when they are put out; such texts are not.
-    """
-    begin = _FOR.search(source)
-    if begin is None:
-        return FUEL
-    loops = source[begin.start() : max(source.rfind("endfor"), begin.end())]
-    pieces = [loops] if _RAW.search(loops) else _BEGIN_OF_ANY.split(loops)
-    return min(FUEL, most // max(map(len, pieces)))
-
-
-_FOR = re.compile(r"\{%[-+]?\s*for\b")
-_RAW = re.compile(r"\{%[-+]?\s*raw\b")
-_BEGIN_OF_ANY = re.compile(r"\{[{%#]")
 
 
 def _codes(source: str) -> Iterator[str]:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from batchrun.errors import DataError
 from batchrun.model import Json, Place, Template
-from batchrun.templates.bounds import FUEL
 from batchrun.templates.compiled import check_syntax, compile_template, to_text
+from batchrun.templates.sandbox import FUEL
 
 PLACE = Place("job.yaml", 3, 5)
 LOGIC = "{% if true %}{% endif %}"

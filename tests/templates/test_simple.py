@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from batchrun.errors import DataError
 from batchrun.model import Place, Template
-from batchrun.templates.compiled import MAX_VALUES, check_syntax, compile_template
+from batchrun.templates.compiled import check_syntax, compile_template
+from batchrun.templates.sandbox import MAX_VALUES
 from batchrun.templates.simple import Straight, straight
 
 
