@@ -56,8 +56,18 @@ def test_the_snippet_runs() -> None:
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "0\n", "")
 
 
-@pytest.mark.parametrize("page", ["reliability.md", "performance.md"])
-def test_what_a_page_links_to_is_there(page: str) -> None:
-    links = re.findall(r"\]\(([^)#]+)\)", (DOCS / page).read_text("utf-8"))
-    assert links
-    assert [link for link in links if not (DOCS / link).is_file()] == []
+ROOT = DOCS.parent
+PAGES = sorted([*DOCS.glob("*.md"), *ROOT.glob("*.md")])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_a_page_links_to_is_there(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text("utf-8"))
+    assert [
+        link for link in links if not re.match(r"https?:", link) and not (page.parent / link).exists()
+    ] == []
+
+
+def test_the_index_has_every_page() -> None:
+    listed = set(re.findall(r"\]\(([\w-]+\.md)\)", (DOCS / "README.md").read_text("utf-8")))
+    assert listed == {page.name for page in DOCS.glob("*.md")} - {"README.md"}

@@ -18,6 +18,7 @@ from batchrun.errors import ConfigError, Interrupted
 from batchrun.fastpath import quick
 
 if TYPE_CHECKING:
+    from batchrun.config.values import Config
     from batchrun.interrupts import Interrupts
     from batchrun.lifecycle.observer import Observer
     from batchrun.lifecycle.state import RunState
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-spec_argument = click.argument("spec", type=click.Path(path_type=Path), default=Path("batch.yaml"))
+DEFAULT_SPEC = Path("batch.yaml")
+spec_argument = click.argument("spec", type=click.Path(path_type=Path), default=DEFAULT_SPEC)
 sandbox_option = click.option(
     "--sandbox",
     is_flag=True,
@@ -69,20 +71,29 @@ def root_option(command: F) -> F:
 
     @functools.wraps(command)
     def configured(*args: Any, spec: Path, roots: tuple[Path, ...], **options: Any) -> Any:
-        from batchrun.config.find import load_config
-
-        config = load_config(spec.absolute().parent)
-        for folder in config.roots:
-            if not folder.is_dir():
-                raise ConfigError(
-                    f"roots names a folder that is not there: {folder}",
-                    where=config.origins.get("roots", ""),
-                    hint="make the folder, or take it out",
-                )
-        roots = tuple(dict.fromkeys((*roots, *config.roots)))
-        return command(*args, spec=spec, roots=roots, config=config, **options)
+        config = config_for(spec)
+        return command(*args, spec=spec, roots=all_roots(roots, config), config=config, **options)
 
     return bare_root_option(cast(F, configured))
+
+
+def config_for(spec: Path) -> Config:
+    """The operator's configuration for a spec. Raises ConfigError where it names a root that is not there."""
+    from batchrun.config.find import load_config
+
+    config = load_config(spec.absolute().parent)
+    for folder in config.roots:
+        if not folder.is_dir():
+            raise ConfigError(
+                f"roots names a folder that is not there: {folder}",
+                where=config.origins.get("roots", ""),
+                hint="make the folder, or take it out",
+            )
+    return config
+
+
+def all_roots(roots: Sequence[Path], config: Config) -> tuple[Path, ...]:
+    return tuple(dict.fromkeys((*roots, *config.roots)))
 
 
 def job_options(command: F) -> F:

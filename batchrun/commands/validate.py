@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -26,38 +27,57 @@ class Validated:
 
 
 @click.command()
-@common.spec_argument
-@common.root_option
+@click.argument("specs", nargs=-1, metavar="[SPEC]...", type=click.Path(path_type=Path))
+@common.bare_root_option
 @click.option("--spec-only", is_flag=True, help="Check the spec; leave the data alone.")
 @common.json_option
-def command(spec: Path, roots: tuple[Path, ...], config: Config, spec_only: bool, as_json: bool) -> None:
-    """Check SPEC (default batch.yaml) and its data, offline: every problem, with its place.
+def command(specs: tuple[Path, ...], roots: tuple[Path, ...], spec_only: bool, as_json: bool) -> None:
+    """Check each SPEC (default batch.yaml) and its data, offline: every problem, with its place.
 
     \b
     batchrun validate                      ./batch.yaml
     batchrun validate labels.yaml          65: wrong, 66: something is missing
+    batchrun validate jobs/*.yaml          ends with the code that says most
     batchrun validate labels.yaml --json   for editors and scripts
     """
-    try:
-        found = validate(spec, roots=roots, spec_only=spec_only, config=config)
-    except BatchrunError as error:
-        if as_json:
-            from batchrun.render import jsonout
-
-            click.echo(
-                jsonout.text({"spec": str(spec), "valid": False, "problems": _values(error.problems)}),
-                nl=False,
-            )
-        raise
-    for problem in found.warnings:
-        for line in problem_lines(problem, "warning"):
-            click.echo(line, err=True)
+    specs = specs or (common.DEFAULT_SPEC,)
+    reports, errors = [], []
+    for spec in specs:
+        try:
+            config = common.config_for(spec)
+            found = validate(spec, roots=common.all_roots(roots, config), spec_only=spec_only, config=config)
+        except BatchrunError as error:
+            errors.append(error)
+            reports.append({"spec": str(spec), "valid": False, "problems": _values(error.problems)})
+            continue
+        reports.append(_report(spec, found))
+        _show(found.warnings, "warning")
+        if not as_json:
+            click.echo(_line(spec, found))
     if as_json:
         from batchrun.render import jsonout
 
-        click.echo(jsonout.text(_report(spec, found)), nl=False)
-    else:
-        click.echo(_line(spec, found))
+        click.echo(jsonout.text(reports[0] if len(specs) == 1 else reports), nl=False)
+    if errors:
+        _raise_all(errors)
+
+
+def _raise_all(errors: list[BatchrunError]) -> NoReturn:
+    """Show all, and end with the one whose exit code says most."""
+    from batchrun.watch.due import worst
+
+    code = worst(*(error.exit_code for error in errors))
+    last = next(error for error in errors if error.exit_code == code)
+    for error in errors:
+        if error is not last:
+            _show(error.problems, "error")
+    raise last
+
+
+def _show(problems: Sequence[Problem], severity: str) -> None:
+    for problem in problems:
+        for line in problem_lines(problem, severity):
+            click.echo(line, err=True)
 
 
 def validate(

@@ -131,3 +131,21 @@ def test_a_root_that_is_not_there(tmp_path: Path) -> None:
         "  --> BATCHRUN_ROOTS\n"
         "hint: make the folder, or take it out\n"
     )
+
+
+def test_several_specs_end_with_the_code_that_says_most(tmp_path: Path) -> None:
+    init(tmp_path)
+    good = (tmp_path / "batch.yaml").read_text()
+    (tmp_path / "wrong.yaml").write_text(good.replace("max_tokens: 100", "max_tokens: 0"))
+    (tmp_path / "missing.yaml").write_text(good.replace("rows.csv", "gone.csv"))
+    done = batchrun(tmp_path, "validate", "wrong.yaml", "batch.yaml", "missing.yaml")
+    assert (done.returncode, done.stdout) == (66, "batch.yaml is valid: job sentiment, 3 rows\n")
+    assert [line[:5] for line in done.stderr.splitlines()].count("error") == 2
+    assert "wrong.yaml:" in done.stderr
+    assert "gone.csv" in done.stderr
+    done = batchrun(tmp_path, "validate", "--json", "wrong.yaml", "batch.yaml")
+    assert done.returncode == 65
+    assert [(one["spec"], one["valid"]) for one in json.loads(done.stdout)] == [
+        ("wrong.yaml", False),
+        ("batch.yaml", True),
+    ]
