@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import stat
 
+from batchrun.fs import STATE_FOLDER
 from batchrun.fs.permissions import fault_of_folder
 
-_FOLDER = ".batchrun"
 _ENDINGS = (".yaml", ".yml")
 _SETTINGS = ("BATCHRUN_", "ANTHROPIC_BASE_URL", "ANTHROPIC_WORKSPACE_ID")
 _LONGEST = 1 << 20
@@ -29,7 +29,7 @@ class PlainSpec:
         """`root`: the spec's folder, without links. `shown`: the spec, as people read it. `configured`: whether
         there are settings in which something may be wrong."""
         self.job, self.shown, self.configured = job, shown, configured
-        self._folders = [os.path.join(root, _FOLDER), os.path.join(root, _FOLDER, job)]
+        self._folders = [os.path.join(root, STATE_FOLDER), os.path.join(root, STATE_FOLDER, job)]
 
     @property
     def lock_file(self) -> str:
@@ -98,19 +98,41 @@ def _name_in(data: bytes) -> str | None:
         if not colon or not key.replace(b"_", b"").isalpha():
             return None
         if key == b"name":
-            if name or _may_be_open(b"".join(above)):
+            if name or not all(map(_is_closed, above)):
                 return None
             name = value.partition(b" #")[0].strip(b" '\"").decode() or "?"
         above.append(line)
     return name
 
 
-def _may_be_open(text: bytes) -> bool:
-    """Whether what follows may stand inside brackets or quotes, where lines begin anywhere."""
-    count = text.count
-    return bool(
-        count(b"{") != count(b"}") or count(b"[") != count(b"]") or count(b'"') % 2 or count(b"'") % 2
-    )
+def _is_closed(line: bytes) -> bool:
+    """Whether no bracket and no quote that a line opens is open at its end: what follows one stands inside, where
+    lines begin anywhere. An apostrophe in a word opens nothing; what may open something counts as if it did."""
+    if not any(mark in line for mark in _OPENING):
+        return True
+    if b"#" in line:  # which of them a comment hides, takes YAML's own rules
+        return False
+    quote, depth = "", 0
+    last, escaped = " ", False
+    for char in line.decode("latin-1"):
+        if escaped:
+            escaped = False
+        elif quote:
+            escaped = char == "\\" and quote == '"'
+            quote = "" if char == quote else quote
+        elif char in "'\"" and not last.isalnum():
+            quote = char
+        elif char in "[{":
+            depth += 1
+        elif char in "]}":
+            depth -= 1
+            if depth < 0:
+                return False
+        last = char
+    return not quote and not depth
+
+
+_OPENING = (b"'", b'"', b"[", b"{", b"]", b"}")
 
 
 _NOT_PLAIN = (b"\0", b"\x85", b"\xe2\x80\xa8", b"\xe2\x80\xa9")

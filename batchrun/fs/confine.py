@@ -15,11 +15,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from batchrun.errors import DataError, DiskError, MissingInput
+from batchrun.fs import STATE_FOLDER
 from batchrun.fs.files import disk_error
 from batchrun.safetext import plain
-
-STATE_FOLDER = ".batchrun"
-"""Holds the run directories of a folder's jobs."""
 
 _OF_THE_FILE = {
     *(errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR),

@@ -8,7 +8,8 @@ from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from batchrun.errors import DataError, MissingInput
-from batchrun.fs.confine import STATE_FOLDER, confine
+from batchrun.fs import STATE_FOLDER
+from batchrun.fs.confine import confine
 from batchrun.fs.files import disk_error
 from batchrun.model import REHEARSAL, InputFormat, InputSpec
 

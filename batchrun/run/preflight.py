@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from batchrun.errors import ConfigError, NameTaken, NeedsPerson
-from batchrun.fs.confine import STATE_FOLDER
+from batchrun.fs import STATE_FOLDER
 from batchrun.lifecycle import phases
 from batchrun.lifecycle.state import Phase, RunState
 from batchrun.requests.expand import parts_of

@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchrun.errors import ConfigError, DataError, DiskError, Locked, MissingInput
+from batchrun.fs import STATE_FOLDER as FOLDER
 from batchrun.fs import files
-from batchrun.fs.confine import STATE_FOLDER as FOLDER
 from batchrun.fs.confine import open_regular
 from batchrun.fs.permissions import fault_of_folder, open_file
 from batchrun.lifecycle import state

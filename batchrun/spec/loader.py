@@ -46,9 +46,9 @@ from batchrun.spec.paths import check_input_paths, check_output_path
 from batchrun.spec.tree import RequestTree, known_values
 from batchrun.spec.yamldoc import Document, read
 from batchrun.spec.yamltext import MAX_BYTES
+from batchrun.specnames import JOB_NAME
 
 _SCHEMAS = ("job", "config", "event", "state", "result", "folders")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _API_VERSION = "2023-06-01"
 _MAX_BATCH_BYTES = 240_000_000
 _LONGEST = 1000 * units.DAY
@@ -223,7 +223,7 @@ class _Loader:
         name = self._text("name")
         if name is None and "name" not in self._mapping():
             name = default
-            if not _NAME.fullmatch(name):
+            if not JOB_NAME.fullmatch(name):
                 plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._")[:64] or "my-job"
                 message = f"the file's name, '{name}', cannot be the job's name"
                 self._faults.at_key(("name",), message, f"add a line to the spec: name: {plain}")

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+from datetime import date
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from batchrun import specnames
 from batchrun.config import find
 from batchrun.errors import SpecError
 from batchrun.fastpath import specpeek
-from batchrun.fs import confine
+from batchrun.fs import STATE_FOLDER
 from batchrun.spec import load
+
+TODAY = date(2026, 11, 22)
 
 BLOCK = """
 version: 1
@@ -75,12 +80,40 @@ HIDDEN = {
 }
 
 
+APOSTROPHES = st.sampled_from(
+    [
+        "it's short",
+        "'it''s short'",
+        '"say \\"so\\""',
+        "don't [",
+        "a # 'b",
+        "|\n    it's [text",
+        "'a\\'",
+        "]",
+        '"\\\\"',
+        'a"b',
+    ]
+)
+OPENED = st.sampled_from(
+    [
+        ("metadata:\n    user_id: '", "'"),
+        ('metadata:\n    user_id: "', '"'),
+        ("stop_sequences: [a, 'b", "']"),
+        ("inference_geo: >-", ""),
+    ]
+)
+WITHIN = st.lists(st.sampled_from(["name: x", "name: x", "it''s", "a: ["]), max_size=3)
+"""Parts of a spec in which `name: x` may stand in a text, with an apostrophe before it that opens nothing."""
+
 INSIDE = [
     BLOCK.replace("  tools:\n  - name: tool\n    ", "  tools: [{\nname: x\n  , ").replace(
         "object}", "object}}]"
     ),
     BLOCK.replace("  tools:", '  system: "\nname: x\n  "\n  tools:'),
     BLOCK.replace("  tools:", "  system: '\nname: x\n  '\n  tools:"),
+    BLOCK.replace("  tools:", "  system: it's short\n  metadata:\n    user_id: 'a\nname: x\n  '\n  tools:"),
+    BLOCK.replace("  tools:", "  stop_sequences: [ # ]\n'\nname: x\n  ']\n  tools:"),
+    BLOCK.replace("  tools:", "  system: 'a\\'\n  stop_sequences: ['b\nname: x\n  ']\n  tools:"),
 ]
 """Brackets and quotes in which lines begin anywhere."""
 
@@ -201,7 +234,7 @@ def test_a_variable_that_may_allow_more(
 def test_a_state_behind_a_link(tmp_path: Path, place: str) -> None:
     path = written(tmp_path)
     (tmp_path / "elsewhere").mkdir()
-    link = tmp_path / confine.STATE_FOLDER / place
+    link = tmp_path / STATE_FOLDER / place
     link.parent.mkdir(parents=True, exist_ok=True)
     link.symlink_to(tmp_path / "elsewhere")
     assert specpeek.find(str(path)) is None
@@ -218,3 +251,19 @@ def test_how_it_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     found = specpeek.find("../link/batch.yaml")
     assert found is not None
     assert found.shown == "batch.yaml"
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(system=APOSTROPHES, marks=OPENED, within=WITHIN, named=st.sampled_from(["", "name: z\n"]))
+def test_the_job_is_the_loaders_or_does_not_show(
+    tmp_path: Path, system: str, marks: tuple[str, str], within: list[str], named: str
+) -> None:
+    user = "\n".join([f"  {marks[0]}", *within, f"    {marks[1]}"])
+    text = BLOCK.replace("  tools:", f"  system: {system}\n{user}\n  tools:") + named
+    path = written(tmp_path, text)
+    found = specpeek.find(str(path))
+    try:
+        job = load(path, today=TODAY).job.name
+    except SpecError:
+        return  # what is wrong has no name, and is told as such once nobody holds the lock
+    assert found is None or found.job == job
