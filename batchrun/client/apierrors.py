@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import html
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC
@@ -11,6 +9,7 @@ from email.utils import parsedate_to_datetime
 
 import orjson
 
+from batchrun.client.redaction import redacted
 from batchrun.errors import (
     ApiError,
     BadRequest,
@@ -85,22 +84,6 @@ def from_answer(
     error.transient = _transient(status, headers, kind)
     error.where = _where(error)
     return error
-
-
-def redacted(text: str, secret: str) -> str:
-    """`text` with `***` for the secret, plain or as JSON, a URL or HTML write it. Before any parsing: what is
-    blotted out here can come up neither in a decoded string nor in an excerpt."""
-    if not secret:
-        return text
-    return re.sub("".join(map(_spellings, secret)), "***", text)
-
-
-def _spellings(char: str) -> str:
-    code = ord(char)
-    named = re.escape(html.escape(char))
-    # JSON inside of JSON has three backslashes; more would make a body of backslashes slow to search.
-    number = rf"\\{{1,3}}u{code:04x}|%{code:02x}|&#0{{0,3}}{code};|&#x0{{0,3}}{code:x};"
-    return rf"(?:\\{{0,3}}{re.escape(char)}|(?i:{number})|{named})"
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:

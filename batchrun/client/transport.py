@@ -21,6 +21,7 @@ from batchrun.client.body import Upload
 from batchrun.client.disconnects import LIBRARY_ERRORS, broken, connected, no_answer
 from batchrun.client.endpoint import Endpoint
 from batchrun.client.punctual import PunctualAdapter
+from batchrun.client.redaction import redacted, redacted_bytes, redacted_pieces
 from batchrun.client.streams import PIECE, gunzip
 from batchrun.clockwork import Clockwork
 from batchrun.errors import ApiError, BadResponse
@@ -120,7 +121,7 @@ class Transport:
         request = self._request("GET", path, headers, None)
         response = self.repeat(lambda: self._accepted(request), retries=retries)
         try:
-            yield self._pieces(response)
+            yield redacted_pieces(self._pieces(response), self._to.secret)
         finally:
             response.close()
 
@@ -206,17 +207,17 @@ class Transport:
 
     def _answer(self, response: requests.Response) -> Answer:
         headers = _lower(response)
-        request_id = plain(headers.get("request-id", ""), 100)
+        request_id = plain(redacted(headers.get("request-id", ""), self._to.secret), 100)
         body = bytearray()
         for piece in self._timely(response):
             body += piece
             if len(body) > MAX_ANSWER:
                 raise self._bad(f"an answer of more than {MAX_ANSWER:,} bytes", request_id)
+        told = redacted_bytes(bytes(body), self._to.secret)
         with suppress(orjson.JSONDecodeError):
-            return Answer(orjson.loads(bytes(body)), headers, request_id)
+            return Answer(orjson.loads(told), headers, request_id)
         # Out here, the decoder's error is not the context of ours: it holds the whole text.
-        text = apierrors.redacted(body[:2000].decode("utf-8", "replace"), self._to.secret)
-        start = plain(text, 200)
+        start = plain(told[:2000].decode("utf-8", "replace"), 200)
         raise self._bad(f"an answer that is not JSON: {start!r}" if start else "an empty answer", request_id)
 
     def _timely(self, response: requests.Response) -> Iterator[bytes]:

@@ -73,8 +73,10 @@ def _covers(pattern: str, path: Path, root: Path, roots: Sequence[Path]) -> bool
 
 def _matches(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
     """As `Path.glob`: `**` is any number of folders, every other part is one name."""
-    if not pattern:
-        return not parts
-    if pattern[0] == "**":
-        return any(_matches(parts[skip:], pattern[1:]) for skip in range(len(parts)))
-    return bool(parts) and fnmatchcase(parts[0], pattern[0]) and _matches(parts[1:], pattern[1:])
+    reached = {0}  # how many parts what came so far of the pattern can have taken
+    for name in pattern:
+        if name == "**":
+            reached = set(range(min(reached), len(parts))) if reached else reached
+        else:
+            reached = {at + 1 for at in reached if at < len(parts) and fnmatchcase(parts[at], name)}
+    return len(parts) in reached
