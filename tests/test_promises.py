@@ -27,7 +27,7 @@ MOMENTS = {
     "before there is a state": r"rename .*state\.json@1",
     "while rows are expanded": r"rename .*shards/\.0002@1",
     "before the shards are in the state": r"rename .*state\.json@2",
-    "before the baseline is asked for": r"send GET .*limit=20@1",
+    "before the baseline is asked for": r"send GET .*limit=100@1",
     "before the intent is saved": r"rename .*state\.json@3",
     "before the shard is marked as sent": r"open .*0001\.sent@1",
     "before the mark is durable": r"sync .*shards@3",

@@ -42,8 +42,10 @@ def page(value: Json) -> BatchPage:
     if not isinstance(has_more, bool):
         raise ValueError("has_more is not a boolean")
     batches = tuple(batch(entry) for entry in data)
+    if has_more and not batches:
+        raise ValueError("has_more is true and the page is empty")
     first, last = _optional_text(fields, "first_id"), _optional_text(fields, "last_id")
-    if has_more and batches and not (first and last):
+    if has_more and not (first and last):
         raise ValueError("has_more is true and the cursors are missing")
     return BatchPage(batches, has_more, first, last)
 

@@ -64,6 +64,8 @@ class Intent:
     baseline_created_at: datetime | None = None
     excluded: tuple[str, ...] = ()
     """Batches that are not ours: there before, or disproved by their results."""
+    known_since: datetime | None = None
+    """What was created since then, by the API's word, and was there before is among `excluded`."""
     clean: tuple[float, ...] = ()
     """When, by the server's clock, a listing showed no batch that could be ours."""
 

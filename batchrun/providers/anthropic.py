@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -29,10 +29,20 @@ from batchrun.errors import (
 from batchrun.fs.files import CHUNK, disk_error
 from batchrun.fs.permissions import open_file
 from batchrun.model import Batch, Json
-from batchrun.providers.base import CLOCKS_DIFFER, Baseline, OutcomeUnknown, Polled, Rejected, TryLater
+from batchrun.providers.base import (
+    CLOCKS_DIFFER,
+    EVER,
+    Baseline,
+    OutcomeUnknown,
+    Polled,
+    Rejected,
+    TryLater,
+)
 
 _PAGE = 100
-_NEWEST = 20  # of which one is the newest; the others tell what was there beside it
+"""Batches of a list at a time. So many are known before a submission: only what comes on top is new."""
+_LOOKED_FOR = 3
+"""So many batches are asked for, one by one, when a list shows none of those that were there."""
 
 
 class Anthropic:
@@ -50,15 +60,15 @@ class Anthropic:
 
     def newest(self) -> Baseline:
         with _reading(Conflict):
-            page, headers = self._client.list_page(_NEWEST)
+            page, headers = self._client.list_page(_PAGE)
         newest = page.data[0] if page.data else None
-        since = max(b.created_at for b in page.data) - CLOCKS_DIFFER if page.data else None
         return Baseline(
             batch_id=newest.id if newest else None,
             created_at=newest.created_at if newest else None,
             server_time=self._server_time(headers),
             credential=self._client.fingerprint(headers),
-            known=tuple(b.id for b in page.data if since and b.created_at >= since),
+            known=tuple(b.id for b in page.data),
+            known_since=min(b.created_at for b in page.data) if page.has_more else EVER,
         )
 
     def _server_time(self, headers: Mapping[str, str]) -> datetime:
@@ -89,14 +99,28 @@ class Anthropic:
             return self._client.poll(id)
 
     def since(self, baseline: Baseline) -> Sequence[Batch]:
-        oldest = baseline.created_at and baseline.created_at - CLOCKS_DIFFER
-        newer = []
+        known = tuple(filter(None, dict.fromkeys((baseline.batch_id, *baseline.known))))
+        floor, newer, met = _floor(baseline), [], not known
         with _reading(Conflict):
             for batch in self._client.iterate(limit=_PAGE):
-                if batch.created_at < oldest if oldest else batch.id == baseline.batch_id:
-                    break
-                newer.append(batch)
-        return [b for b in newer if b.id != baseline.batch_id and b.id not in baseline.known]
+                if batch.id in known:
+                    met = True
+                elif batch.created_at >= floor or not met:
+                    newer.append(batch)
+                else:
+                    return newer
+            if not met:
+                self._refuse_parts(known)
+        return newer if met else [batch for batch in newer if batch.created_at >= floor]
+
+    def _refuse_parts(self, known: Sequence[str]) -> None:
+        """Of a list that shows none of the `known` batches. Raises BadResponse where one of them is still there."""
+        for id in known[:_LOOKED_FOR]:
+            with suppress(NotFound):
+                self._client.poll(id)
+                raise BadResponse(
+                    f"the list of batches is not whole: it lacks {id}, which is there", status=200
+                )
 
     def download(self, id: str, part: Path) -> None:
         with _reading(NotFound, Conflict), _writing(part) as write:
@@ -116,6 +140,15 @@ class Anthropic:
                 return self._client.count_tokens(params)
         except (BadRequest, NotFound, TooLarge) as error:
             raise Rejected(error) from error
+
+
+def _floor(baseline: Baseline) -> datetime:
+    """What was created before this was there before the baseline, if a known batch stands above it in the list."""
+    if baseline.created_at is None:
+        return EVER
+    return min(
+        baseline.server_time - CLOCKS_DIFFER, baseline.known_since or baseline.created_at - CLOCKS_DIFFER
+    )
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -52,8 +52,11 @@ class OutcomeUnknown(ProviderError):
 
 
 CLOCKS_DIFFER = timedelta(seconds=60)
-"""A batch may be listed as older than one that was there before it: several servers accept them, each with a
-clock of its own. By less than this."""
+"""A batch may be listed as older than the moment of its POST by the server's clock: several servers accept them,
+each with a clock of its own. By less than this, where no batch that was known then says more."""
+
+EVER = datetime.fromtimestamp(0, UTC)
+"""Before there was any batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,9 @@ class Baseline:
     """The newest batch (None where there is none), the server's clock, and who we are to the server: a short
     fingerprint that changes with the key and the workspace, and from which no key can be read.
 
-    `known`: the batches created within CLOCKS_DIFFER before the newest, and that one.
+    `known`: the newest batches, that one included. Whatever else is listed as created at `known_since` or later
+    was not there; EVER where there were no more than these. None: it was not noted (by an earlier batchrun), and
+    of `known` only those created within CLOCKS_DIFFER before the newest are told.
     """
 
     batch_id: str | None
@@ -69,6 +74,7 @@ class Baseline:
     server_time: datetime
     credential: str
     known: tuple[str, ...] = ()
+    known_since: datetime | None = None
 
 
 class Provider(Protocol):
@@ -98,10 +104,12 @@ class Provider(Protocol):
         """The batch. Raises TryLater, also for a 404: a batch we own may be invisible for a while."""
 
     def since(self, baseline: Baseline) -> Sequence[Batch]:
-        """Every batch that may be newer than the baseline, newest first, also where that one is deleted by
-        now: what was created after it, or shortly before and was not known then.
+        """Every batch that may be newer than the baseline, in the order of the list, also where that one is
+        deleted by now. By the moment of the baseline and not by the times of what was there: a batch may be listed
+        as hours newer or older than it is.
 
-        Raises TryLater.
+        Raises TryLater, also for a list that shows none of the known batches though they are there: it is not
+        whole, and proves nothing.
         """
 
     def download(self, id: str, part: Path) -> None:

@@ -224,6 +224,7 @@ class Engine:
                 baseline_id=baseline.batch_id,
                 baseline_created_at=baseline.created_at,
                 excluded=baseline.known,
+                known_since=baseline.known_since,
             ),
         )
         try:
@@ -403,6 +404,7 @@ def _baseline(intent: Intent) -> Baseline:
         intent.server_time,
         intent.credential,
         known=intent.excluded,
+        known_since=intent.known_since,
     )
 
 

@@ -87,6 +87,7 @@ def test_a_page() -> None:
         ({"data": []}, "has_more is not a boolean"),
         ({"data": [{}], "has_more": False}, "the answer is not a message_batch"),
         ({"data": [batch_json()], "has_more": True}, "has_more is true and the cursors are missing"),
+        ({"data": [], "has_more": True}, "has_more is true and the page is empty"),
     ],
 )
 def test_what_is_no_page(value: Any, message: str) -> None:

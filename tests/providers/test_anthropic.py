@@ -242,7 +242,7 @@ def test_the_baselines_clock_and_fingerprint() -> None:
     with talking(reply) as (server, provider):
         baseline = provider.newest()
     assert baseline.server_time == datetime(2026, 11, 22, 10, tzinfo=UTC)
-    assert server.seen[0].path == "/v1/messages/batches?limit=20"
+    assert server.seen[0].path == "/v1/messages/batches?limit=100"
     with talking(reply, key="sk-other") as (_, provider):
         assert provider.newest().credential != baseline.credential
     with talking(http(page, date="never")) as (_, provider):
@@ -254,7 +254,8 @@ def test_since_looks_on_over_pages_until_the_baseline() -> None:
         data = [batch_json(id) for id in ids]
         return http({"data": data, "has_more": True, "first_id": ids[0], "last_id": ids[-1]})
 
-    baseline = Baseline("e", None, datetime.now(UTC), "")
+    there = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)
+    baseline = Baseline("e", there, there, "")
     with talking(page("a", "b"), page("c", "d"), page("e", "f")) as (server, provider):
         assert [b.id for b in provider.since(baseline)] == ["a", "b", "c", "d"]
     assert [s.path.partition("?")[2] for s in server.seen] == [
@@ -264,16 +265,87 @@ def test_since_looks_on_over_pages_until_the_baseline() -> None:
     ]
 
 
-def test_a_batch_that_a_server_with_a_slow_clock_accepts_after_the_baseline() -> None:
-    def page(*times: str) -> bytes:
-        data = [{**batch_json(f"b{time}"), "created_at": f"2026-11-22T{time}Z"} for time in times]
-        return http({"data": data, "has_more": False, "first_id": None, "last_id": None})
+def listing(*times: str, more: bool = False) -> bytes:
+    """A list of batches named by when they were created, in this order, as it stands at ten o'clock."""
+    data = [{**batch_json(f"b{time}"), "created_at": f"2026-11-22T{time}Z"} for time in times]
+    ends = {"first_id": data[0]["id"], "last_id": data[-1]["id"]} if data else {}
+    return http({"data": data, "has_more": more, **ends}, date="Sun, 22 Nov 2026 10:00:00 GMT")
 
-    before = page("10:00:00", "09:59:30", "09:30:00")
-    after = page("10:00:01", "10:00:00", "09:59:55", "09:59:30", "09:30:00", "09:00:00")
-    with talking(before, after) as (_, provider):
+
+NOT_THERE = api_error(404, "not_found_error")
+BEFORE = ("09:59:58", "09:59:30", "09:30:00")
+
+
+@pytest.mark.parametrize(
+    ("after", "new"),
+    [
+        (("10:00:01", *BEFORE, "09:00:00"), ["10:00:01"]),
+        # a server with a slow clock took it: a little slow, an hour
+        ((*BEFORE[:1], "09:59:55", *BEFORE[1:], "09:00:00"), ["09:59:55"]),
+        (("09:29:00", *BEFORE, "09:00:00"), ["09:29:00"]),
+        # the list goes by when they came, and their times do not
+        (("10:00:02", "09:29:00", "10:00:01", *BEFORE, "09:00:00"), ["10:00:02", "09:29:00", "10:00:01"]),
+        # some of what was there was deleted since
+        (("10:00:01", *BEFORE[1:], "09:00:00"), ["10:00:01"]),
+        (("10:00:01", *BEFORE[2:], "09:00:00"), ["10:00:01"]),
+        ((*BEFORE, "09:00:00"), []),
+    ],
+)
+def test_what_is_new_beside_what_was_there(after: tuple[str, ...], new: list[str]) -> None:
+    with talking(listing(*BEFORE, more=True), listing(*after, more=True)) as (server, provider):
         baseline = provider.newest()
-        assert (baseline.batch_id, baseline.known) == ("b10:00:00", ("b10:00:00", "b09:59:30"))
+        assert baseline.batch_id == "b09:59:58"
+        assert [b.id for b in provider.since(baseline)] == [f"b{time}" for time in new]
+    assert len(server.seen) == 2
+
+
+@pytest.mark.parametrize("ahead", ["10:01:01", "10:10:00", "11:00:00", "23:59:59"])
+@pytest.mark.parametrize("more", [False, True])
+def test_what_is_dated_ahead_hides_nothing(ahead: str, more: bool) -> None:
+    """Whether the list goes by the dates, or by when they came."""
+    before = listing(ahead, "09:00:00", more=more)
+    for after in ((ahead, "10:00:01", "09:00:00"), ("10:00:01", ahead, "09:00:00")):
+        with talking(before, listing(*after)) as (_, provider):
+            assert [b.id for b in provider.since(provider.newest())] == ["b10:00:01"]
+
+
+def test_where_all_that_was_known_is_dated_ahead_the_servers_clock_is_the_bound() -> None:
+    before = listing("23:00:00", more=True)
+    after = listing("23:00:00", "10:00:01", "09:59:01", "09:58:00", more=True)
+    with talking(before, after) as (_, provider):
+        assert [b.id for b in provider.since(provider.newest())] == ["b10:00:01", "b09:59:01"]
+
+
+def test_where_all_batches_were_known_any_other_is_new() -> None:
+    """Naive local time at the end of summer time: an hour comes twice."""
+    with talking(listing("09:59:00"), listing("09:59:00", "09:01:00")) as (_, provider):
+        assert [b.id for b in provider.since(provider.newest())] == ["b09:01:00"]
+    with talking(listing(), listing("03:00:00")) as (_, provider):
+        assert [b.id for b in provider.since(provider.newest())] == ["b03:00:00"]
+
+
+@pytest.mark.parametrize("after", [(), ("10:00:02", "10:00:01")])
+def test_a_list_that_shows_nothing_of_what_is_there_proves_nothing(after: tuple[str, ...]) -> None:
+    there = http(batch_json("b09:59:30"))
+    with talking(listing(*BEFORE), listing(*after), NOT_THERE, there) as (_, provider):
+        baseline = provider.newest()
+        said = "the list of batches is not whole: it lacks b09:59:30, which is there"
+        with pytest.raises(TryLater, match=said):
+            provider.since(baseline)
+
+
+def test_where_all_that_was_known_is_deleted_the_times_decide() -> None:
+    after = listing("10:00:01", "09:59:20", "09:29:59")
+    with talking(listing(*BEFORE, more=True), after, NOT_THERE) as (_, provider):
+        assert [b.id for b in provider.since(provider.newest())] == ["b10:00:01", "b09:59:20"]
+
+
+def test_a_baseline_that_an_earlier_batchrun_noted() -> None:
+    """It knew what was created in the minute before the newest, and not what is before that."""
+    at = datetime(2026, 11, 22, 9, 59, 58, tzinfo=UTC)
+    baseline = Baseline("b09:59:58", at, at, "", known=("b09:59:58", "b09:59:30"))
+    after = listing("10:00:01", "09:59:58", "09:59:55", "09:59:30", "09:30:00", more=True)
+    with talking(after) as (_, provider):
         assert [b.id for b in provider.since(baseline)] == ["b10:00:01", "b09:59:55"]
 
 
