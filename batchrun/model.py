@@ -270,6 +270,13 @@ class Batch:
     def ended(self) -> bool:
         return self.processing_status == ProcessingStatus.ENDED
 
+    @property
+    def size(self) -> int | None:
+        """How many requests it has; None where its counts do not tell. A batch that runs has requests that are
+        processing (batches-api §2.7), and none has none: gateways are known that count when it has ended."""
+        counts = self.request_counts
+        return counts.total if counts.processing or (self.ended and counts.total) else None
+
 
 @dataclass(frozen=True, slots=True)
 class BatchPage:

@@ -108,6 +108,8 @@ def every_event(name: str = "0001") -> list[events.Event]:
         events.Listed(name, NOW, (), NOW + 60),
         events.Listed(name, NOW, (batch(),), NOW + 60),
         events.Listed(name, NOW, (batch("msgbatch_7"), batch("msgbatch_8")), NOW + 60),
+        events.Unclear(name, NOW, (batch(),), NOW + 60),
+        events.Unclear(name, NOW, (batch("msgbatch_7"), batch("msgbatch_8")), NOW + 60),
         events.ProvenLost(name),
         events.Held(name, Reason.CREDENTIAL, "another key"),
         events.Polled(name, batch(), NOW + 60),

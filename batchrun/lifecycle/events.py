@@ -90,6 +90,17 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
+class Unclear:
+    """A reconciliation's listing that proves nothing: how many requests these newer batches have is not told, and
+    one of them may be the shard's. `at` and `due` are by our clock."""
+
+    shard_id: str
+    at: float
+    candidates: tuple[Batch, ...]
+    due: float
+
+
+@dataclass(frozen=True, slots=True)
 class ProvenLost:
     shard_id: str
 
@@ -211,6 +222,7 @@ ShardEvent: TypeAlias = (
     | SubmitRefused
     | SubmitUnknown
     | Listed
+    | Unclear
     | ProvenLost
     | Held
     | Polled

@@ -55,6 +55,7 @@ from batchrun.lifecycle.events import (
     SubmitRefused,
     SubmitStarted,
     SubmitUnknown,
+    Unclear,
     Unseen,
 )
 from batchrun.lifecycle.phases import RESENT, RETENTION, never_created, overdue, settled, worth_retrying
@@ -250,6 +251,8 @@ def _apply_to_shard(state: RunState, event: ShardEvent) -> RunState:
             return _update(state, shard_id, detail=detail)
         case Listed():
             return _listed(state, shard, event)
+        case Unclear():
+            return _unclear(state, shard, event)
         case ProvenLost(shard_id):
             since = shard.stuck_since or shard.due
             state = _update(state, shard_id, due=0.0, stuck_since=since)
@@ -329,6 +332,21 @@ def _listed(state: RunState, shard: Shard, event: Listed) -> RunState:
         case several:
             ids = tuple(b.id for b in several)
             return _update(state, shard.id, phase=Phase.HELD, reason=Reason.SEVERAL, candidates=ids)
+
+
+def _unclear(state: RunState, shard: Shard, event: Unclear) -> RunState:
+    """One is taken for ours, as its results will tell. Of several those that run will be counted once they end,
+    within a day; then a person must decide."""
+    if shard.intent is None or shard.phase is not Phase.SUBMITTING:
+        return state
+    if len(event.candidates) == 1:
+        return _adopted(state, shard, event.candidates[0])
+    ids = tuple(b.id for b in event.candidates)
+    detail = f"how many requests {ids[0]} and {len(ids) - 1:,} more have is not told: each could be its batch"
+    state = _update(state, shard.id, due=event.due, stuck_since=_since(shard, event.at), detail=detail)
+    if all(b.ended for b in event.candidates) or event.at > shard.intent.started_at + DAY:
+        return _update(state, shard.id, phase=Phase.HELD, reason=Reason.SEVERAL, candidates=ids)
+    return state
 
 
 def _unseen(state: RunState, shard: Shard, event: Unseen) -> RunState:

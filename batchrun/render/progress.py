@@ -48,6 +48,11 @@ def line_of(event: Event, before: RunState, state: RunState) -> str | None:
             return f"shard {shard_id}: may have been submitted ({detail}); looking for it"
         case events.Listed(shard_id, _, batches):
             return f"shard {shard_id}: {_found([b.id for b in batches])}"
+        case events.Unclear(shard_id, _, (one,)):
+            return f"shard {shard_id}: {_found([one.id])}"
+        case events.Unclear(shard_id):
+            detail = state.shard(shard_id).detail
+            return None if before.shard(shard_id).detail == detail else f"shard {shard_id}: {detail}"
         case events.ProvenLost(shard_id):
             then = "" if state.canceled else ": submitting it again"
             return f"shard {shard_id}: no batch of it exists{then}"

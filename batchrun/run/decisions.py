@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from batchrun.clockwork import REAL, Clockwork
 from batchrun.errors import Locked, NotFinished, UsageError
 from batchrun.lifecycle import events, phases
+from batchrun.lifecycle.candidates import could_be
 from batchrun.lifecycle.state import Phase, Reason, Shard
 from batchrun.providers.base import TryLater
 from batchrun.reports.outcome import Outcome, standing
@@ -133,7 +134,7 @@ def adopt_batch(
             raise UsageError(
                 f"{batch_id}: {error}", hint="batchrun batches list shows what there is"
             ) from error
-        if batch.request_counts.total != shard.requests:
+        if not could_be(batch, shard):
             raise UsageError(
                 f"{batch_id} has {batch.request_counts.total:,} requests, shard {shard.id} {shard.requests:,}:"
                 " it cannot be its batch"

@@ -25,7 +25,7 @@ from batchrun.errors import (
     TooLarge,
 )
 from batchrun.fs import files
-from batchrun.lifecycle import actions, events, phases, transitions
+from batchrun.lifecycle import actions, candidates, events, phases, transitions
 from batchrun.lifecycle.events import Event
 from batchrun.lifecycle.observer import Observer, harmless
 from batchrun.lifecycle.policy import policy_of
@@ -279,25 +279,28 @@ class Engine:
         except TryLater as error:
             yield self._unseen(shard, error)
             return
-        fitting, claims = self._fitting(shard, intent, newer), self._claims(shard)
-        free = tuple(b for b in fitting if b.id not in claims)
+        found, claims = self._candidates(shard, intent, newer), self._claims(shard)
+        free = tuple(b for b in found if b.id not in claims)
         # The proof counts in the server's time: our own clock may be set while we look.
         due = self._clock() + transitions.listing_gap(self.job.timing)
-        if free or not fitting:
-            yield events.Listed(shard.id, now.server_time.timestamp(), free, due)
-        else:  # neither clean nor a candidate
-            named = fitting[0].id
+        if found and not free:  # neither clean nor a candidate
+            named = found[0].id
             detail = (
                 f"first the results of {named} have to tell whether it is the batch of shard {claims[named]}"
             )
             yield events.Unseen(shard.id, self._clock(), due, detail)
+        elif free and not any(candidates.fits(b, shard) for b in free):
+            yield events.Unclear(shard.id, self._clock(), free, due)
+        else:
+            chosen = candidates.choose(free, shard)
+            yield events.Listed(shard.id, now.server_time.timestamp(), chosen, due)
 
-    def _fitting(self, shard: Shard, intent: Intent, newer: Sequence[Batch]) -> list[Batch]:
+    def _candidates(self, shard: Shard, intent: Intent, newer: Sequence[Batch]) -> list[Batch]:
         """The batches that could be the shard's, for all that is proven."""
         batches = [s.batch for s in self.state.shards if s.batch and s.id != shard.id]
         proven = {b.id for b in batches if not b.provisional}
         taken = proven | self.store.owned_elsewhere() | set(intent.excluded)
-        return [b for b in newer if b.id not in taken and b.request_counts.total == shard.requests]
+        return [b for b in newer if b.id not in taken and candidates.could_be(b, shard)]
 
     def _claims(self, shard: Shard) -> dict[str, str]:
         """The batches that other shards have taken for theirs, proven or not, with the shard."""

@@ -22,7 +22,7 @@ from batchrun.lifecycle.transitions import (
     wake,
 )
 from batchrun.lifecycle.verdicts import Verdict, exit_code, verdict
-from batchrun.model import Timing
+from batchrun.model import Batch, ProcessingStatus, RequestCounts, Timing
 from batchrun.units import DAY
 from tests.states import (
     EMPTY,
@@ -43,6 +43,11 @@ from tests.states import (
 YEAR = 365 * DAY
 PLANNED, SUBMITTING, SUBMITTED = Phase.PLANNED, Phase.SUBMITTING, Phase.SUBMITTED
 ENDED, FETCHED, REFUSED, HELD = Phase.ENDED, Phase.FETCHED, Phase.REFUSED, Phase.HELD
+
+
+def untold(name: str) -> Batch:
+    """A batch that runs on a server that counts requests when it ends."""
+    return replace(batch(name), request_counts=RequestCounts())
 
 
 def step(*shards: Shard, policy: Policy = POLICY, now: float = NOW, **changes: Any) -> Action | None:
@@ -401,6 +406,36 @@ def test_several_candidates_are_held_and_one_is_named() -> None:
     named = only(apply(held, events.Adopted("0001", two[1])))
     assert (named.phase, named.reason, named.candidates) == (SUBMITTED, None, ())
     assert named.batch == sent("msgbatch_8", provisional=True)
+
+
+def test_one_batch_of_untold_size_is_taken_until_its_results_tell() -> None:
+    found = only(after(active(SUBMITTING), events.Unclear("0001", NOW, (untold("msgbatch_7"),), NOW + 9)))
+    assert (found.phase, found.reason, found.due) == (SUBMITTED, None, 0.0)
+    assert found.batch is not None and (found.batch.id, found.batch.provisional) == ("msgbatch_7", True)
+
+
+def test_several_batches_of_untold_size_are_no_proof_and_a_person_is_asked_after_a_day() -> None:
+    two = (untold("msgbatch_7"), untold("msgbatch_8"))
+    value = state(active(SUBMITTING))
+    for at in (NOW, NOW + 450, NOW + 900, NOW + DAY):
+        value = apply(value, events.Unclear("0001", at, two, at + 450))
+        assert (only(value).phase, only(value).due, only(value).intent) == (SUBMITTING, at + 450, intent())
+        assert only(value).detail == (
+            "how many requests msgbatch_7 and 1 more have is not told: each could be its batch"
+        )
+    held = only(apply(value, events.Unclear("0001", NOW + DAY + 1, two, 0.0)))
+    assert (held.phase, held.reason, held.candidates) == (HELD, Reason.SEVERAL, ("msgbatch_7", "msgbatch_8"))
+
+
+def test_batches_that_ended_without_counts_will_never_tell() -> None:
+    ended = tuple(replace(untold(name), processing_status=ProcessingStatus.ENDED) for name in ("a", "b"))
+    held = only(after(active(SUBMITTING), events.Unclear("0001", NOW, ended, NOW + 9)))
+    assert (held.phase, held.reason, held.candidates) == (HELD, Reason.SEVERAL, ("a", "b"))
+
+
+def test_an_unclear_listing_that_comes_late_changes_nothing() -> None:
+    before = active(SUBMITTED)
+    assert only(after(before, events.Unclear("0001", NOW, (untold("b"),), 0.0))) == before
 
 
 def test_a_wrong_adoption_goes_back_to_looking_without_that_batch() -> None:

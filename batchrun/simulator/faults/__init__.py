@@ -52,6 +52,7 @@ ACTIONS: Mapping[str, Action] = {
     "skew": Action(create.skew, create.SKEW, _CREATE, _CREATE),
     # the batches as list and retrieve show them
     "lag": Action(batches.lag, batches.LAG, _LIST, _LIST, standing=True),
+    "newest": Action(batches.newest, batches.NEWEST, _LIST, _LIST, standing=True),
     "not_found": Action(batches.not_found, batches.NOT_FOUND, _OF_A_BATCH),
     "stale": Action(batches.stale, batches.STALE, _SHOWN, frozenset({"retrieve"})),
     "fields": Action(batches.fields, batches.FIELDS, _SHOWN),

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from batchrun.simulator.faults.arguments import OBJECT, SECONDS, WHOLE, YES, Kind, Takes
+from batchrun.simulator.faults.arguments import OBJECT, POSITIVE, SECONDS, WHOLE, YES, Kind, Takes
 from batchrun.simulator.faults.turn import Turn
 from batchrun.simulator.replies import Reply, no_results
 from batchrun.simulator.replies import not_found as no_such_batch
@@ -16,6 +16,7 @@ LAG = Takes({"seconds": SECONDS})
 NOT_FOUND = Takes({"not_found": YES}, own=True)
 STALE = Takes({"stale": YES}, own=True)
 FIELDS = Takes({"fields": OBJECT}, own=True)
+NEWEST = Takes({"newest": POSITIVE})
 COUNTS = Takes(
     {
         "counts": Kind(
@@ -32,6 +33,17 @@ def lag(turn: Turn) -> Reply:
     """List knows nothing of the batches of the last so many seconds."""
     turn.call.lag = float(turn.told["seconds"])
     return turn.proceed()
+
+
+def newest(turn: Turn) -> Reply:
+    """List shows only so many of a page, and says that these are all."""
+    reply = turn.proceed()
+    if reply.status == 200:
+        data = orjson.loads(reply.body)["data"][: turn.told["newest"]]
+        last = data[-1]["id"] if data else None
+        ends = {"first_id": data[0]["id"] if data else None, "last_id": last}
+        reply.body = orjson.dumps({"data": data, "has_more": False, **ends})
+    return reply
 
 
 def not_found(turn: Turn) -> Reply:

@@ -74,3 +74,17 @@ def test_archived_before_its_time(faulty: Faulty) -> None:
         assert (batch["processing_status"], batch["results_url"]) == ("ended", None)
         assert batch["archived_at"] == batch["ended_at"]
         assert client.get(f"{batch_id}/results").status_code == 404
+
+
+def test_a_list_that_says_it_is_whole(faulty: Faulty) -> None:
+    with Client(faulty("faults: [{newest: 2, skip: 1}]")) as client:
+        assert client.get().json()["first_id"] is None
+        assert client.get().json() == {"data": [], "has_more": False, "first_id": None, "last_id": None}
+        made = []
+        for _ in range(3):
+            made.append(client.create(entry("a"))["id"])
+            faulty.clock.forward(1)
+        page = client.get().json()
+        assert [batch["id"] for batch in page["data"]] == [made[2], made[1]]
+        assert (page["has_more"], page["first_id"], page["last_id"]) == (False, made[2], made[1])
+        assert client.batch(made[0])["id"] == made[0]
