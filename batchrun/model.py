@@ -110,12 +110,14 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Seconds. `reconcile_*`: how many clean listings, over how long, prove that nothing was created."""
+    """Seconds. `reconcile_*`: how many clean listings, over how long, prove that nothing was created; and the
+    least time between two of them."""
 
     poll_interval: float = 60.0
     poll_timeout: float = 25 * 3600.0
     reconcile_listings: int = 3
     reconcile_over: float = 900.0
+    reconcile_gap: float = 0.0
 
 
 class Moment(StrEnum):

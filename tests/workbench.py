@@ -28,6 +28,12 @@ from batchrun.simulator.scenario import Scenario
 from tests.conftest import MakeSimulator
 
 KEY = "sk-ant-api-EXAMPLE"
+HURRIED = {
+    "BATCHRUN_RECONCILE_LISTINGS": "1",
+    "BATCHRUN_RECONCILE_OVER": "0s",
+    "BATCHRUN_RECONCILE_GAP": "0s",
+}
+"""The simulator lists a batch at once: a spec may look for a lost one as briefly as it likes."""
 PATIENCE = 60.0
 """Seconds after which a test that waits for a process gives up; never how long it takes."""
 
@@ -67,7 +73,7 @@ class Bench:
         self.api = tmp_path / "api"
         self._make = make_simulator
         self.simulator: Simulator | None = None
-        self.env: dict[str, str] = {"ANTHROPIC_API_KEY": KEY}
+        self.env: dict[str, str] = {"ANTHROPIC_API_KEY": KEY, **HURRIED}
 
     # ---- the world
 

@@ -64,6 +64,9 @@ KEYS = (
     Key("budget.job_usd", Kind.USD, "the most a job may cost, whatever its spec says"),
     Key("poll.min_interval", Kind.DURATION, "the least time between two looks at a batch"),
     Key("poll.per_minute", Kind.COUNT, "how often watch and tick may ask how batches are, over all jobs"),
+    Key("reconcile.listings", Kind.COUNT, "the least of a spec's reconcile.listings"),
+    Key("reconcile.over", Kind.DURATION, "the least of a spec's reconcile.over"),
+    Key("reconcile.gap", Kind.DURATION, "the least time between two such listings"),
     Key("watch.settle", Kind.DURATION, "how long a file must hold still before it counts as whole"),
     Key("watch.data_wait", Kind.DURATION, "how long a spec waits for its data"),
     Key("watch.rescan", Kind.DURATION, "the longest time between two scans of a folder"),
@@ -105,6 +108,9 @@ class Config:
     budget_job_usd: float | None = None
     poll_min_interval: float = 0.0
     poll_per_minute: int = 600
+    reconcile_listings: int = 2
+    reconcile_over: float = 10.0
+    reconcile_gap: float = 2.0
     watch_settle: float = 2.0
     watch_data_wait: float = 3600.0
     watch_rescan: float = 10.0

@@ -131,7 +131,7 @@ def _due(shard: Shard, timing: Timing, now: float) -> float:
     that has been set back since."""
     if shard.phase is Phase.SUBMITTING and shard.intent and proven_lost(shard.intent, timing):
         return 0.0
-    longest = max(DAY, timing.poll_interval, timing.reconcile_over)
+    longest = max(DAY, timing.poll_interval, timing.reconcile_over, timing.reconcile_gap)
     return shard.due if shard.due <= now + longest else 0.0
 
 
@@ -147,7 +147,7 @@ def _since(shard: Shard, at: float) -> float:
 
 def listing_gap(timing: Timing) -> float:
     """Seconds between two listings of a reconciliation, the first of which is due at once."""
-    return timing.reconcile_over / max(timing.reconcile_listings - 1, 1)
+    return max(timing.reconcile_over / max(timing.reconcile_listings - 1, 1), timing.reconcile_gap)
 
 
 def proven_lost(intent: Intent, timing: Timing) -> bool:

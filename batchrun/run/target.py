@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchrun.clockwork import REAL, Clockwork
-from batchrun.config.bounds import bounded
+from batchrun.config.bounds import bounded, hurries
 from batchrun.config.find import environment_of
 from batchrun.config.layers import from_environment, resolve
 from batchrun.config.values import Config
@@ -60,7 +60,10 @@ class Target:
         from batchrun.spec import load
 
         hooks = self.settings.spec_hooks(watched=self.watched)
-        return load(spec, name=name, roots=self.roots(roots), hooks=hooks)
+        loaded = load(spec, name=name, roots=self.roots(roots), hooks=hooks)
+        if self.sandbox:
+            return loaded
+        return replace(loaded, warnings=(*loaded.warnings, *hurries(loaded.job, self.settings)))
 
     def job(self, job: Job) -> Job:
         """`job` as it is run there, within the operator's bounds. A rehearsal hurries, and its invented answers
@@ -110,4 +113,5 @@ def _hurried(job: Job) -> Timing:
         timing,
         poll_interval=min(timing.poll_interval, SANDBOX_SECONDS / 2),
         reconcile_over=min(timing.reconcile_over, 2 * SANDBOX_SECONDS),
+        reconcile_gap=min(timing.reconcile_gap, SANDBOX_SECONDS),
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from batchrun.config.bounds import bounded
+from batchrun.config.bounds import bounded, hurries
 from batchrun.config.values import Config
 from batchrun.model import Limits, Timing
 from tests.jobs import job
@@ -38,4 +38,44 @@ def test_the_budget(
 )
 def test_the_poll_rate(spec: float, least: float, interval: float) -> None:
     found = replace(job(Path("/srv")), timing=Timing(poll_interval=spec))
-    assert bounded(found, Config(poll_min_interval=least)).timing == Timing(poll_interval=interval)
+    assert bounded(found, Config(poll_min_interval=least)).timing.poll_interval == interval
+
+
+@pytest.mark.parametrize(
+    ("asked", "least", "held", "told"),
+    [
+        ((3, 900.0), (2, 10.0, 2.0), (3, 900.0, 2.0), []),
+        ((1, 0.001), (2, 10.0, 2.0), (2, 10.0, 2.0), ["listings", "over"]),
+        ((2, 1.0), (2, 10.0, 2.0), (2, 10.0, 2.0), ["over"]),
+        ((100, 0.5), (2, 10.0, 2.0), (100, 10.0, 2.0), ["over"]),
+        ((1, 3600.0), (2, 10.0, 2.0), (2, 3600.0, 2.0), ["listings"]),
+        ((3, 900.0), (5, 7200.0, 60.0), (5, 7200.0, 60.0), ["listings", "over"]),
+        ((1, 0.001), (1, 0.0, 0.0), (1, 0.001, 0.0), []),
+    ],
+)
+def test_how_long_a_lost_submission_is_looked_for(
+    asked: tuple[int, float],
+    least: tuple[int, float, float],
+    held: tuple[int, float, float],
+    told: list[str],
+) -> None:
+    spec = replace(job(Path("/srv")), timing=Timing(reconcile_listings=asked[0], reconcile_over=asked[1]))
+    config = Config(reconcile_listings=least[0], reconcile_over=least[1], reconcile_gap=least[2])
+    found = bounded(spec, config).timing
+    assert (found.reconcile_listings, found.reconcile_over, found.reconcile_gap) == held
+    assert [problem.field for problem in hurries(spec, config)] == [f"reconcile.{name}" for name in told]
+
+
+def test_the_least_of_an_operator_who_says_nothing() -> None:
+    spec = replace(job(Path("/srv")), timing=Timing(reconcile_listings=1, reconcile_over=0.0))
+    found = bounded(spec, Config()).timing
+    assert (found.reconcile_listings, found.reconcile_over, found.reconcile_gap) == (2, 10.0, 2.0)
+    said = [(str(problem.message), problem.where, problem.hint) for problem in hurries(spec, Config())]
+    assert said == [
+        (
+            f"is less than {least}, which holds instead: what is listed late would be paid for twice",
+            "/srv/job.yaml",
+            f"only the operator can allow less: reconcile.{name} in batchrun.toml",
+        )
+        for name, least in (("listings", "2"), ("over", "10s"))
+    ]

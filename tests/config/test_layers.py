@@ -39,6 +39,10 @@ job_usd = 10.5
 [poll]
 min_interval = "1m 30s"
 per_minute = 60
+[reconcile]
+listings = 4
+over = "1h"
+gap = "1m"
 [watch]
 settle = "3s"
 data_wait = "1d"
@@ -84,6 +88,9 @@ def test_every_key() -> None:
         budget_job_usd=10.5,
         poll_min_interval=90.0,
         poll_per_minute=60,
+        reconcile_listings=4,
+        reconcile_over=3600.0,
+        reconcile_gap=60.0,
         watch_settle=3.0,
         watch_data_wait=86400.0,
         watch_rescan=20.0,
@@ -94,10 +101,10 @@ def test_every_key() -> None:
         hooks_tries=2,
         hooks_secret_file=Path("/run/credentials/x/hmac"),
         hooks_keep_key=True,
-        on_done=(hook("25:9", "echo", "done"), hook("25:35", post="https://example.com/hook?x=1")),
+        on_done=(hook("29:9", "echo", "done"), hook("29:35", post="https://example.com/hook?x=1")),
         on_rows_failed=(),
-        on_needs_person=(hook("27:1", "mail", "ops"),),
-        on_failed=(hook("29:1", post="http://127.0.0.1:8080/x"),),
+        on_needs_person=(hook("31:1", "mail", "ops"),),
+        on_failed=(hook("33:1", post="http://127.0.0.1:8080/x"),),
     )
     assert set(config.origins) == {key.name for key in KEYS}
     assert config.origin("budget.job_usd") == "/srv/batchrun.toml:8:11"
@@ -120,7 +127,7 @@ def test_the_schema_has_the_same_keys_and_defaults() -> None:
 
 WRONG: list[tuple[str, str, str, str, str]] = [
     ("rots = []", "1:1", "", "unknown key 'rots'", "did you mean 'roots'?"),
-    ("settings = 1", "1:1", "", "unknown key 'settings'", "known here: allow_commands, base_url, budget, hooks, key_file, on, poll, roots, watch, workspace_id"),
+    ("settings = 1", "1:1", "", "unknown key 'settings'", "known here: allow_commands, base_url, budget, hooks, key_file, on, poll, reconcile, roots, watch, workspace_id"),
     ("job_usd = 1", "1:1", "", "unknown key 'job_usd'", "job_usd belongs under [budget]"),
     ("[budget]\nroots = []", "2:1", "budget", "unknown key 'roots'", "roots belongs at the top, before any [table]"),
     ("[budget]\n'max usd' = 1", "2:1", "budget", "unknown key 'max usd'", "did you mean 'budget.job_usd'?"),
@@ -197,6 +204,9 @@ def test_every_key_but_hooks_has_a_variable() -> None:
         "BATCHRUN_BUDGET_JOB_USD": "7.5",
         "BATCHRUN_POLL_MIN_INTERVAL": "2m",
         "BATCHRUN_POLL_PER_MINUTE": "30",
+        "BATCHRUN_RECONCILE_LISTINGS": "1",
+        "BATCHRUN_RECONCILE_OVER": "0s",
+        "BATCHRUN_RECONCILE_GAP": "500ms",
         "BATCHRUN_WATCH_SETTLE": "0s",
         "BATCHRUN_WATCH_DATA_WAIT": "3h",
         "BATCHRUN_WATCH_RESCAN": "1m",
@@ -220,6 +230,9 @@ def test_every_key_but_hooks_has_a_variable() -> None:
         budget_job_usd=7.5,
         poll_min_interval=120.0,
         poll_per_minute=30,
+        reconcile_listings=1,
+        reconcile_over=0.0,
+        reconcile_gap=0.5,
         watch_settle=0.0,
         watch_data_wait=10800.0,
         watch_rescan=60.0,
@@ -282,7 +295,7 @@ def test_the_first_layer_wins() -> None:
     config = resolve(layers)
     assert (config.roots, config.hooks_tries, config.hooks_timeout) == ((Path("f"),), 2, 5.0)
     assert [config.origin(n).rpartition("/")[2] for n in ("roots", "hooks.tries", "hooks.timeout")] == [
-        "--root", "BATCHRUN_HOOKS_TRIES", "batchrun.toml:20:11",
+        "--root", "BATCHRUN_HOOKS_TRIES", "batchrun.toml:24:11",
     ]  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from tests.conftest import MakeSimulator
 from tests.faults.cases import LOST
 from tests.faults.world import DAY, World
 from tests.simulator.helpers import Client
+from tests.workbench import HURRIED, Bench
 
 NEVER_LEFT = "create: {reset: {request: all}}"
 UNCOUNTED = "any: {on: [list, retrieve], counts: {processing: 0}, times: 0}"
@@ -64,6 +66,48 @@ def test_more_batches_than_a_page_are_dated_ahead(world: World) -> None:
     world.time.now += 120
     assert world.under(LOST) == "0"
     assert world.accepted() == 1
+
+
+# ---- specs that are in a hurry
+
+
+@pytest.mark.parametrize(
+    "hurry", [{"listings": 1, "over": "1ms"}, {"listings": 2, "over": "1s"}, {"listings": 100, "over": "1ms"}]
+)
+@pytest.mark.parametrize("lag", [1.5, 5, 9])
+def test_a_spec_may_not_be_too_quick_to_pay_twice(
+    lag: float, hurry: dict[str, Any], tmp_path: Path, make_simulator: MakeSimulator
+) -> None:
+    world = World(tmp_path, make_simulator, reconcile=hurry)
+    for name in HURRIED:
+        del world.bench.env[name]
+    assert world.under(LOST, f"list: {{lag: {lag}}}") == "0"
+    assert world.accepted() == 1
+
+
+@pytest.mark.parametrize(("allowed", "least", "most"), [(True, 0, 2), (False, 10, 12)])
+def test_the_operator_may_let_it(
+    allowed: bool, least: float, most: float, tmp_path: Path, make_simulator: MakeSimulator
+) -> None:
+    world = World(tmp_path, make_simulator, reconcile={"listings": 1, "over": "1ms"})
+    for name in () if allowed else HURRIED:
+        del world.bench.env[name]
+    assert world.under(NEVER_LEFT) == "0"
+    assert world.accepted() == 1
+    intent = world.bench.state().shards[0].intent
+    assert intent is not None
+    assert least <= intent.clean[-1] - intent.clean[0] <= most
+
+
+def test_a_spec_that_is_too_quick_is_told_so(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.job(rows=1, reconcile={"listings": 1, "over": "1ms"})
+    warning = "is less than 10s, which holds instead: what is listed late would be paid for twice"
+    assert warning not in bench.run("validate", code=0).stderr
+    for name in HURRIED:
+        del bench.env[name]
+    assert f"reconcile.over: {warning}" in bench.run("validate", code=0).stderr
+    assert warning not in bench.run("run", "--sandbox", code=0).stderr
 
 
 # ---- counts that are not told

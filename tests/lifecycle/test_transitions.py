@@ -388,6 +388,14 @@ def test_what_proves_a_loss(listings: int, over: float, clean: tuple[float, ...]
     assert proven_lost(intent(clean=clean), timing) is proven
 
 
+def test_the_time_between_two_listings() -> None:
+    def gap(listings: int, over: float, least: float = 0.0) -> float:
+        return listing_gap(Timing(reconcile_listings=listings, reconcile_over=over, reconcile_gap=least))
+
+    assert (gap(3, 900.0), gap(2, 900.0), gap(1, 900.0)) == (450.0, 900.0, 900.0)
+    assert (gap(100, 0.001, 2.0), gap(1, 0.0, 2.0), gap(3, 900.0, 2.0)) == (2.0, 2.0, 450.0)
+
+
 def test_one_candidate_is_adopted_until_its_results_prove_it() -> None:
     value = after(active(SUBMITTING), events.Listed("0001", NOW, (batch(),), NOW + 9))
     found = only(value)

@@ -32,7 +32,7 @@ from tests.trials.canary import CANARY
 from tests.trials.forks import Forks, Line, Moment, Strike
 from tests.trials.invariants import DONE, Trial
 from tests.trials.scenarios import RUN, TICK, Scenario
-from tests.workbench import SPEC, Ran, merged
+from tests.workbench import HURRIED, SPEC, Ran, merged
 
 OUTSIDE = (
     *("requests", "urllib3", "jsonschema", "yaml", "orjson", "minijinja", "click", "rich", "pydantic_core"),
@@ -77,6 +77,7 @@ class Attempt(Trial):
             "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
             "ANTHROPIC_API_KEY": CANARY,
             "ANTHROPIC_BASE_URL": simulator.url,
+            **HURRIED,
         }
 
     def listing(self) -> dict[str, tuple[int, int]]:
