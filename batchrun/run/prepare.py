@@ -29,7 +29,7 @@ from batchrun.lifecycle.state import Expansion, RunState, Shard
 from batchrun.model import FileFact, FromFile, Job, Node, Row, Slice
 from batchrun.requests.expand import Bulk, Expander, Request, parts_of, settings_of
 from batchrun.rundir.filefacts import name_in, relative, unchanged
-from batchrun.rundir.shards import Cutter, keys_in
+from batchrun.rundir.shards import UNMARKED, Cutter, keys_in
 from batchrun.rundir.store import Store
 from batchrun.templates.escape import json_texts
 
@@ -131,7 +131,7 @@ def _prepare(
     cutter = Cutter(
         job,
         first=next_number(state),
-        nonce=new_nonce,
+        nonce=new_nonce if write else lambda: UNMARKED,  # a plan is the same each time
         price_of=price_of,
         path_of=store.shard if write else None,
     )

@@ -48,7 +48,10 @@ def resend(shard: Shard, job: Job, state: RunState, store: Store, *, abandoned: 
     halves = replace(job, limits=replace(job.limits, batch_requests=limit))
     needed = _unasked(state, store, but=shard.id)
     requests = (r for r in requests_in(store.whole_shard(shard)) if r.key in needed)
-    return Replaced(shard.id, _cut(requests, shard, halves, store, next_number(state)), abandoned)
+    # As many as it was made for: a remainder of a few would be a shard of its own.
+    return Replaced(
+        shard.id, _cut(requests, shard, halves, store, next_number(state), marked=False), abandoned
+    )
 
 
 def retry_rows(
@@ -101,9 +104,17 @@ def _again(
             yield request
 
 
-def _cut(requests: Iterable[Request], like: Shard, job: Job, store: Store, first: int) -> tuple[Shard, ...]:
+def _cut(
+    requests: Iterable[Request], like: Shard, job: Job, store: Store, first: int, *, marked: bool = True
+) -> tuple[Shard, ...]:
     cutter = Cutter(
-        job, first=first, nonce=new_nonce, price_of=price_of, path_of=store.shard, attempt=like.attempt
+        job,
+        first=first,
+        nonce=new_nonce,
+        price_of=price_of,
+        path_of=store.shard,
+        attempt=like.attempt,
+        marked=marked,
     )
     with cutter:
         for request in requests:

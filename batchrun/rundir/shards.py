@@ -33,8 +33,18 @@ _AROUND = _PARAMS + len(b"}\n")
 """Bytes of a line beside its `params`."""
 
 
+_MARKS = 1000
+"""So many sizes a full shard may have, within one percent of the limit."""
+UNMARKED = "0" * NONCE_CHARS
+"""A nonce for measuring: a shard under it is cut at the very limit."""
+
+
 class Cutter:
-    """Takes requests in order and cuts them into shards. With `path_of` None it only measures (`plan`)."""
+    """Takes requests in order and cuts them into shards. With `path_of` None it only measures (`plan`).
+
+    A full shard is up to a hundredth smaller than it may be, by its nonce: until its results are there, a batch is
+    told by the number of its requests alone (design §16), and full ones must not all be alike.
+    """
 
     def __init__(
         self,
@@ -45,13 +55,18 @@ class Cutter:
         price_of: PriceLookup,
         path_of: Callable[[str], Path] | None,
         attempt: int = 1,
+        marked: bool = True,
     ) -> None:
+        """`marked`: false where the limits are to be met exactly."""
+        self._marked = marked
         self._job, self._nonce, self._price_of = job, nonce, price_of
         self._path_of, self._attempt = path_of, attempt
         self._number = first
         self._stack = ExitStack()
         self._done: list[Shard] = []
         self._count, self._bytes = 0, _EMPTY
+        self._nonce_now = b""
+        self._most_requests = self._most_bytes = 0
         self._estimator = Estimator(price_of)
 
     def __enter__(self) -> Cutter:
@@ -70,7 +85,7 @@ class Cutter:
                 f"{where or 'a row'}: the request takes {size:,} bytes; a whole batch may take {limits.batch_bytes:,}",
                 hint="shorten the row, or put large files into the Files API and name them by file_id",
             )
-        if self._count and (self._count >= limits.batch_requests or self._bytes + size > limits.batch_bytes):
+        if self._count and (self._count >= self._most_requests or self._bytes + size > self._most_bytes):
             self._finish()
         if not self._count:
             self._start()
@@ -83,9 +98,11 @@ class Cutter:
 
     def add_all(self, bulk: Bulk) -> bool:
         """Add many requests; or none, and False, when the shard under way has no room for all of them."""
-        limits, number = self._job.limits, len(bulk.params)
+        number = len(bulk.params)
         size = self._bytes + sum(map(len, bulk.params)) + number * _AROUND
-        if self._count + number > limits.batch_requests or size > limits.batch_bytes:
+        if not self._nonce_now:
+            self._draw()
+        if self._count + number > self._most_requests or size > self._most_bytes:
             return False
         if not self._count:
             self._start()
@@ -103,9 +120,18 @@ class Cutter:
             self._finish()
         return tuple(self._done)
 
+    def _draw(self) -> None:
+        """The nonce of the next shard, and with it how large that may get."""
+        nonce, limits = self._nonce(), self._job.limits
+        share = int(nonce, 16) % _MARKS if self._marked else 0
+        self._nonce_now = nonce.encode()
+        self._most_requests = _less(limits.batch_requests, share)
+        self._most_bytes = _less(limits.batch_bytes, share)
+
     def _start(self) -> None:
         self._id = f"{self._number:04d}"
-        self._nonce_now = self._nonce().encode()
+        if not self._nonce_now:
+            self._draw()
         self._line = b'{"custom_id":"%%b-%b","params":%%b}' % self._nonce_now
         self._sha = hashlib.sha256(HEAD)
         self._estimator = Estimator(self._price_of)
@@ -140,6 +166,12 @@ class Cutter:
         )
         self._number += 1
         self._count, self._bytes = 0, _EMPTY
+        self._nonce_now = b""
+
+
+def _less(limit: int, share: int) -> int:
+    """`limit` less so many thousandths of a hundredth of it: of 100,000 so many."""
+    return limit - limit * share // (100 * _MARKS)
 
 
 def body_digest(path: Path) -> str:

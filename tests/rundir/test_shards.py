@@ -18,6 +18,7 @@ from batchrun.fs import files
 from batchrun.lifecycle.state import Shard
 from batchrun.model import Job, Limits
 from batchrun.requests.expand import Bulk, Request, key_of
+from batchrun.run.prepare import new_nonce
 from batchrun.rundir.shards import Cutter, body_digest, custom_ids, keys_in, keys_needed, requests_in
 from tests.jobs import job
 
@@ -32,6 +33,9 @@ BODY: dict[str, Any] = {
 def request(text: str = "hi") -> Request:
     params = orjson.dumps({**BODY, "messages": [{"content": text, "role": "user"}]})
     return Request(key_of(params), params, 0, "claude-haiku-4-5", 7)
+
+
+KEPT = request("kept")
 
 
 def limited(*, requests: int = 100_000, size: int = 240_000_000, **changes: Any) -> Job:
@@ -125,6 +129,74 @@ def test_cut_by_number(number: int, sizes: list[int], tmp_path: Path) -> None:
     shards = cut([request(str(n)) for n in range(number)], limited(requests=3), tmp_path)
     assert [s.requests for s in shards] == sizes
     assert sorted(p.name for p in tmp_path.iterdir()) == [f"{n:04d}.jsonl" for n in range(1, len(sizes) + 1)]
+
+
+@pytest.mark.parametrize(
+    ("limit", "nonce", "size"),
+    [
+        (100_000, 0, 100_000),
+        (100_000, 1, 99_999),
+        (100_000, 999, 99_001),
+        (100_000, 1000, 100_000),
+        (100_000, 2**64 - 1, 100_000 - (2**64 - 1) % 1000),
+        (50_000, 999, 49_501),
+        (1000, 999, 991),
+        (500, 500, 498),
+        (100, 999, 100),
+        (1, 999, 1),
+    ],
+)
+def test_the_size_of_a_full_shard_is_a_mark(limit: int, nonce: int, size: int) -> None:
+    """By count alone two jobs of one workspace could not be told apart: their full shards had 100,000 requests."""
+    one, a = request(), limited(requests=limit)
+    for marked, expected in ((True, size), (False, limit)):
+        cutter = Cutter(
+            a,
+            first=1,
+            nonce=lambda: f"{nonce:016x}",
+            price_of=lambda _model: None,
+            path_of=None,
+            marked=marked,
+        )
+        with cutter:
+            for _ in range(expected + 1):
+                cutter.add(one)
+            assert [s.requests for s in cutter.close()] == [expected, 1]
+
+
+@pytest.mark.parametrize(("nonce", "number"), [(0, 10_000), (500, 9950), (999, 9900)])
+def test_so_is_that_of_a_shard_that_is_full_by_its_bytes(nonce: int, number: int, tmp_path: Path) -> None:
+    one = request("x" * 200)
+    exact = len(naive_body([one] * 2, "0" * 16)) - len(naive_body([one], "0" * 16))
+    a = limited(size=10_000 * exact + len('{"requests":[]}'))
+    cutter = Cutter(
+        a,
+        first=1,
+        nonce=lambda: f"{nonce:016x}",
+        price_of=lambda _model: None,
+        path_of=lambda n: tmp_path / n,
+    )
+    with cutter:
+        for _ in range(10_001):
+            cutter.add(one)
+        shards = cutter.close()
+    assert shards[0].requests == number
+    assert sum(s.requests for s in shards) == 10_001
+    assert [len(sent_body(tmp_path / s.id)) for s in shards] == [s.bytes for s in shards]
+
+
+def test_the_sizes_of_full_shards_differ() -> None:
+    """By nonces as they are drawn: of twenty full shards no more than a few are alike."""
+    cutter = Cutter(
+        limited(requests=10_000), first=1, nonce=new_nonce, price_of=lambda _model: None, path_of=None
+    )
+    with cutter:
+        for _ in range(20 * 10_000):
+            cutter.add(KEPT)
+        sizes = [s.requests for s in cutter.close()][:-1]
+    assert len(sizes) >= 20
+    assert all(9900 < size <= 10_000 for size in sizes)
+    assert len(set(sizes)) > 10
 
 
 @pytest.mark.parametrize("count", [1, 2, 300])
