@@ -14,6 +14,9 @@ from batchrun.units import DAY
 RETENTION = 29 * DAY
 """How long results can be fetched, from the batch's creation (batches-api §2.6)."""
 
+ASK_AFTER = 7 * DAY
+"""How old a batch is whose results nobody serves when a person is asked: three weeks before they are gone."""
+
 RETRYABLE = frozenset({"api_error", "overloaded_error", "rate_limit_error", "timeout_error"})
 """Errors of a row that sending it again may cure (batches-api §3.5)."""
 
@@ -71,9 +74,16 @@ def overdue(shard: Shard, policy: Policy, now: float) -> bool:
     """Whether a batch runs longer than the spec waits; a batch ends by 24 h (batches-api §5)."""
     if shard.phase is not Phase.SUBMITTED or shard.batch is None:
         return False
-    # By the later of the two clocks: ours may run years ahead of the server's.
+    return age(shard, now) > policy.timing.poll_timeout
+
+
+def age(shard: Shard, now: float) -> float:
+    """How long ago its batch was created, in seconds; 0 without one. By the later of the two clocks: ours may run
+    years ahead of the server's."""
+    if shard.batch is None:
+        return 0.0
     started = shard.intent.started_at if shard.intent else 0.0
-    return now > max(shard.batch.created_at.timestamp(), started) + policy.timing.poll_timeout
+    return now - max(shard.batch.created_at.timestamp(), started)
 
 
 def live(shards: Sequence[Shard]) -> tuple[Shard, ...]:

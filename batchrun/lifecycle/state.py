@@ -105,6 +105,8 @@ class Shard:
     due: float = 0.0
     stuck_since: float = 0.0
     """Since when nobody answers for it, the API puts it off, or it is lost again and again; 0 while it goes on."""
+    failing_since: float = 0.0
+    """Since when its batch, or its results, could not be had, over all runs; 0 while they can."""
     fetch_tries: int = 0
     canceling: bool = False
     """The user asked to cancel it: rows that come back canceled are not retried."""

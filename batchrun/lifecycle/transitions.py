@@ -15,6 +15,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import assert_never
 
+from batchrun.lifecycle import phases
 from batchrun.lifecycle.actions import (
     Action,
     Collect,
@@ -58,7 +59,15 @@ from batchrun.lifecycle.events import (
     Unclear,
     Unseen,
 )
-from batchrun.lifecycle.phases import RESENT, RETENTION, never_created, overdue, settled, worth_retrying
+from batchrun.lifecycle.phases import (
+    ASK_AFTER,
+    RESENT,
+    RETENTION,
+    never_created,
+    overdue,
+    settled,
+    worth_retrying,
+)
 from batchrun.lifecycle.policy import Policy
 from batchrun.lifecycle.state import Intent, Phase, Reason, RunState, SentBatch, Shard
 from batchrun.model import Batch, Timing
@@ -218,7 +227,7 @@ def apply(state: RunState, event: Event) -> RunState:
             if state.shard(shard_id).phase is not Phase.FETCHED:
                 return state
             state = _update(state, shard_id, phase=Phase.ENDED, tally=None, results_sha256="", detail=detail)
-            state = _update(state, shard_id, due=0.0, stuck_since=0.0, fetch_tries=0)
+            state = _update(state, shard_id, due=0.0, stuck_since=0.0, failing_since=0.0, fetch_tries=0)
             return replace(state, collected=None)
         case CancelAsked(shard_ids):
             for shard_id in shard_ids:
@@ -266,13 +275,13 @@ def _apply_to_shard(state: RunState, event: ShardEvent) -> RunState:
         case Fetched(shard_id, tally, prices, sha256):
             proven = replace(shard.batch, provisional=False) if shard.batch else None
             state = _update(state, shard_id, phase=Phase.FETCHED, tally=tally, batch=proven)
-            state = _update(state, shard_id, results_sha256=sha256)
+            state = _update(state, shard_id, results_sha256=sha256, failing_since=0.0)
             state = _update(state, shard_id, reason=None, detail="")
             return replace(state, collected=None, prices={**state.prices, **prices})
         case FetchFailed(shard_id, due, detail):
             tries = shard.fetch_tries + 1
             state = _update(state, shard_id, fetch_tries=tries, due=due, detail=detail)
-            state = _update(state, shard_id, stuck_since=0.0, reason=None)
+            state = _update(state, shard_id, stuck_since=0.0, failing_since=0.0, reason=None)
             if tries < FETCH_TRIES:
                 return state
             return _update(state, shard_id, phase=Phase.HELD, reason=Reason.RESULTS)
@@ -287,13 +296,15 @@ def _apply_to_shard(state: RunState, event: ShardEvent) -> RunState:
 def wake(state: RunState) -> RunState:
     """Every batch is due: a rerun asks at once how they are, whenever the last one asked, and is patient anew;
     but how long a batch has been gone is counted on. A shard that was held for its credential, or because its
-    batch was gone, is looked for again: perhaps it is back."""
+    batch was gone, or its results could not be had, is looked for again: perhaps it is back."""
 
     def awake(shard: Shard) -> Shard:
         if shard.reason is not Reason.NOT_FOUND:
             shard = replace(shard, stuck_since=0.0)
         elif shard.phase is Phase.HELD:
             shard = replace(shard, phase=Phase.SUBMITTED)
+        if shard.phase is Phase.HELD and shard.reason is Reason.RESULTS and shard.failing_since:
+            shard = replace(shard, phase=Phase.SUBMITTED, reason=None)
         if shard.phase in (Phase.SUBMITTED, Phase.ENDED):
             return replace(shard, due=0.0)
         if shard.phase is Phase.HELD and shard.reason is Reason.CREDENTIAL:
@@ -350,8 +361,9 @@ def _unclear(state: RunState, shard: Shard, event: Unclear) -> RunState:
 
 
 def _unseen(state: RunState, shard: Shard, event: Unseen) -> RunState:
-    """Look again later, for as long as there can be results."""
-    if shard.batch and event.at > shard.batch.created_at.timestamp() + RETENTION:
+    """Look again later, for as long as there can be results; but a person is asked while there is time to act."""
+    age = phases.age(shard, event.at)
+    if age > RETENTION:
         detail = "the API keeps results for 29 days, and these are older"
         return _update(state, shard.id, phase=Phase.HELD, reason=Reason.RESULTS, detail=detail)
     same = event.not_found == (shard.reason is Reason.NOT_FOUND)
@@ -360,6 +372,12 @@ def _unseen(state: RunState, shard: Shard, event: Unseen) -> RunState:
     state = _update(state, shard.id, due=event.due, stuck_since=since, detail=event.detail, reason=reason)
     if event.not_found and event.at > since + DAY:
         return _update(state, shard.id, phase=Phase.HELD)
+    if shard.batch is None:
+        return state
+    failing = min(shard.failing_since, event.at) or event.at
+    state = _update(state, shard.id, failing_since=failing)
+    if age > ASK_AFTER and event.at > failing + DAY:
+        return _update(state, shard.id, phase=Phase.HELD, reason=Reason.RESULTS)
     return state
 
 
@@ -367,6 +385,7 @@ def _adopted(state: RunState, shard: Shard, batch: Batch) -> RunState:
     """The batch is taken for the shard's until its results prove or disprove it."""
     sent = replace(_sent(batch), provisional=True)
     state = _update(state, shard.id, phase=Phase.SUBMITTED, batch=sent, reason=None, candidates=())
+    state = _update(state, shard.id, failing_since=0.0)
     return _update(state, shard.id, due=0.0, stuck_since=0.0, fetch_tries=0, detail="")
 
 
@@ -376,7 +395,7 @@ def _polled(state: RunState, shard: Shard, event: Polled) -> RunState:
         return state
     sent = replace(_sent(event.batch), provisional=shard.batch.provisional)
     if not event.batch.ended:
-        state = _update(state, shard.id, reason=None)
+        state = _update(state, shard.id, reason=None, failing_since=0.0)
         return _update(state, shard.id, batch=sent, due=event.due, stuck_since=0.0, detail="")
     if event.batch.archived_at:
         detail = "the API has archived it: its results are gone"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable
+from datetime import timedelta
 from pathlib import Path
 
 from batchrun.lifecycle import budget, phases, verdicts
@@ -131,8 +132,8 @@ def _held(shard: Shard, command: str) -> Need:
             )
         case Reason.RESULTS:
             return Need(
-                f"the results of {batch} (shard {shard.id}) never came complete: {shard.detail}. Fetch them again,"
-                " or submit again and pay twice:",
+                f"the results of {batch} (shard {shard.id}) never came complete: {shard.detail}.{_kept(shard)} Fetch"
+                " them again, or submit again and pay twice:",
                 (command.format("retry"), resubmit),
             )
         case Reason.NOT_FOUND:
@@ -142,6 +143,15 @@ def _held(shard: Shard, command: str) -> Need:
                 (command.format("run"), resubmit),
             )
     return Need(f"shard {shard.id}: {shard.detail}. Submit it again and perhaps pay twice:", (resubmit,))
+
+
+def _kept(shard: Shard) -> str:
+    """Until when there is time to act."""
+    if shard.batch is None:
+        return ""
+    return (
+        f" The API keeps them until {shard.batch.created_at + timedelta(seconds=phases.RETENTION):%Y-%m-%d}."
+    )
 
 
 def _rejected(shard: Shard, command: str) -> Need:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from hashlib import blake2b
 from operator import add
 from pathlib import Path
 
@@ -26,7 +27,8 @@ def prove(part: Path, ids: Iterable[str], counts: RequestCounts, price_of: Price
 
     `ids` are the shard's custom_ids, `counts` what the API says of the ended batch. Every line must parse,
     the ids must be the shard's, each once, and the results of each type must be as many as `counts` says:
-    the service sends no LF after the last line, so nothing else tells a whole file from one that was cut.
+    the service sends no LF after the last line, so nothing else tells a whole file from one that was cut. A line
+    that comes again, byte for byte, says nothing new, and is not counted.
     Raises ForeignResults, IncompleteResults saying all that is wrong, DiskError.
     """
     check, sums = _IdCheck(ids), _Sums(price_of)
@@ -41,11 +43,11 @@ def prove(part: Path, ids: Iterable[str], counts: RequestCounts, price_of: Price
                     check.fault(_NO_RESULT, f"line {number}: {error}")
                 continue
             if parts is not None:
-                check.see(parts[0])
-                sums.add_usual(parts)
-            elif result is not None:
-                check.see(result.custom_id)
+                if check.see(parts[0]):
+                    sums.add_usual(parts)
+            elif result is not None and check.see(result.custom_id):
                 sums.add(result)
+        check.compare(part)
     except OSError as error:
         raise disk_error(error, part, "read") from error
     tally = sums.tally()
@@ -68,7 +70,7 @@ _Words = tuple[str, str]
 """What is wrong, for one and for many."""
 
 _NO_RESULT = ("line that is no result", "lines that are no result")
-_TWICE = ("id that comes twice", "ids that come twice")
+_TWICE = ("id with different results", "ids with different results")
 _FOREIGN = ("id of another request", "ids of other requests")
 _MISSING = ("id without a result", "ids without a result")
 
@@ -79,17 +81,32 @@ class _IdCheck:
     def __init__(self, ids: Iterable[str]) -> None:
         self._expected = frozenset(ids)
         self._missing = set(self._expected)
+        self._doubled: set[str] = set()
         self._faults: Counter[_Words] = Counter()
         self._examples: dict[_Words, str] = {}
 
-    def see(self, custom_id: str) -> None:
+    def see(self, custom_id: str) -> bool:
+        """Whether its result counts: not one that came before."""
         try:
             self._missing.remove(custom_id)
         except KeyError:
             if custom_id in self._expected:
+                self._doubled.add(custom_id)
+                return False
+            self.fault(_FOREIGN, plain(custom_id, 70))
+        return True
+
+    def compare(self, part: Path) -> None:
+        """Hold the lines of each id that came again against its first one."""
+        first: dict[str, bytes] = {}
+        differing: set[str] = set()
+        for line in lines(part) if self._doubled else ():
+            if (custom_id := _id_of(line)) not in self._doubled:
+                continue
+            digest = blake2b(line, digest_size=16).digest()
+            if first.setdefault(custom_id, digest) != digest and custom_id not in differing:
+                differing.add(custom_id)
                 self.fault(_TWICE, custom_id)
-            else:
-                self.fault(_FOREIGN, plain(custom_id, 70))
 
     def fault(self, what: _Words, example: str) -> None:
         self._faults[what] += 1
@@ -106,6 +123,16 @@ class _IdCheck:
             self._faults[_MISSING] = len(self._missing)
             self._examples[_MISSING] = min(self._missing)
         return [f"{n:,} {what[n > 1]} ({self._examples[what]})" for what, n in self._faults.items()]
+
+
+def _id_of(line: bytes) -> str:
+    """The id of a result; none where it is none."""
+    try:
+        value = loads(line)
+        parts = usual(value)
+        return parts[0] if parts else result_of(value).custom_id
+    except ValueError:
+        return ""
 
 
 class _Sums:

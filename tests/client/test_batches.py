@@ -392,7 +392,7 @@ def test_a_foreign_results_url(make_simulator: MakeSimulator) -> None:
         (http(gzip.compress(WHOLE, mtime=0)[:-9] + b"x" * 9, content_encoding="gzip"), "the results of b broke off: {} gave an answer whose gzip packing is damaged"),
         (Cut(b"HTTP/1.1 200 OK\r\n\r\n" + b"\n".join(LINES[:2])), "the results hold 2 of 3 expired"),
         (Cut(b"HTTP/1.1 200 OK\r\n\r\n" + WHOLE[:-9]), "line 3 of the results is not usable: not JSON: "),
-        (http(b"\n".join([*LINES, LINES[0]])), "line 4 of the results is not usable: its custom_id came before"),
+        (http(b"\n".join([*LINES, LINES[0] + b" "])), "line 4 of the results is not usable: its custom_id came before, with another result"),
         (http(b""), "the results hold 0 of 3 expired"),
         (http(b"<html>"), "line 1 of the results is not usable: not JSON: "),
     ],

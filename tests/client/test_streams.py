@@ -87,7 +87,10 @@ def test_complete_results(end: bytes) -> None:
     [
         (LINES[:2], "the results hold 0 of 1 expired"),
         ([], "the results hold 0 of 1 succeeded, 0 of 1 errored, 0 of 1 expired"),
-        ([*LINES, LINES[0]], "line 4 of the results is not usable: its custom_id came before"),
+        (
+            [*LINES, LINES[0] + b" "],
+            "line 4 of the results is not usable: its custom_id came before, with another result",
+        ),
         ([*LINES, b'{"custom_id":"d","result":{"type":"canceled"}}'], "the results hold 1 of 0 canceled"),
         ([LINES[0], b""], "line 2 of the results is not usable: not JSON: "),
         ([*LINES[:2], LINES[2][:-5]], "line 3 of the results is not usable: not JSON: "),

@@ -95,6 +95,25 @@ def test_a_batch_that_comes_back_after_it_was_given_up(world: World) -> None:
     assert world.accepted() == 1
 
 
+def test_results_that_a_proxy_hides_are_a_persons_affair_while_there_is_time(world: World) -> None:
+    """Nobody serves them, and a page in their place says nothing about them: a week is long enough to wait."""
+    assert world.run(wait=False).code == 75
+    world.time.now += 600
+    start = world.time.now
+    world.time.until += 30 * 86_400
+    world.set("results: {status: {code: 503, form: html}, times: 0}")
+    while (code := world.run(wait=False).code) == 75:
+        world.time.now += 6 * 3600
+    assert (code, world.held()) == (4, ["results"])
+    assert 7 * 86_400 <= world.time.now - start <= 8 * 86_400
+    world.time.now += 86_400
+    assert world.run(wait=False).code == 4  # it looks once more
+    world.set()
+    assert world.run().code == 0
+    world.trial.check_done()
+    assert world.accepted() == 1
+
+
 def test_a_spec_edited_while_its_batch_runs(world: World) -> None:
     """Both are paid for: what was asked first ends as it ends, what is asked now is answered."""
     assert world.run(wait=False).code == 75

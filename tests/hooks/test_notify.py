@@ -104,7 +104,7 @@ def test_done_is_told_once(bench: Told) -> None:
         "counts": {"rows": 3, "records": 3, "succeeded": 3, "unusable": 0, "statuses": {"succeeded": 3}},
         "needs": [], "problems": [], "next": "", "sandbox": False, "summary": "",
     }  # fmt: skip
-    assert {k: v for k, v in environ.items() if k.startswith("BATCHRUN_")} == {
+    assert {k: v for k, v in environ.items() if k.startswith("BATCHRUN_EVENT")} == {
         "BATCHRUN_EVENT": "done", "BATCHRUN_EVENT_ID": event["id"], "BATCHRUN_EVENT_JOB": "batch",
         "BATCHRUN_EVENT_SPEC": str(spec), "BATCHRUN_EVENT_OUTPUT": str(bench.output),
         "BATCHRUN_EVENT_STATE": "done", "BATCHRUN_EVENT_EXIT_CODE": "0", "BATCHRUN_EVENT_SUMMARY": event["summary"], "BATCHRUN_EVENT_SANDBOX": "",

@@ -318,6 +318,46 @@ def test_results_older_than_the_api_keeps_them_need_a_person() -> None:
     assert found.detail == "the API keeps results for 29 days, and these are older"
 
 
+@pytest.mark.parametrize("phase", [SUBMITTED, ENDED])
+@pytest.mark.parametrize("not_found", [False, True])
+def test_a_person_is_asked_three_weeks_before_the_results_are_gone(phase: Phase, not_found: bool) -> None:
+    """Whatever answers in place of the results, a page of a proxy or 503; and however often it is run again."""
+    value, now = state(active(phase)), NOW
+    while only(value).phase is not HELD:
+        now += 3600
+        value = apply(wake(value), events.Unseen("0001", now, now + 60, "503", not_found))
+    assert now <= NOW + 8 * DAY
+    assert exit_code(value, POLICY) is ExitCode.NEEDS_PERSON
+    assert only(value).detail == "503"
+    assert only(value).reason is (Reason.NOT_FOUND if not_found else Reason.RESULTS)
+    again = wake(value)  # a rerun looks once more
+    assert isinstance(next_action(again, POLICY, now), Poll)
+    assert only(apply(again, events.Unseen("0001", now + 60, now + 120, "503", not_found))).phase is HELD
+    polled = apply(again, events.Polled("0001", batch("msgbatch_0001", ended=True), 0.0))
+    assert isinstance(next_action(polled, POLICY, now), Fetch)
+    fetched = only(apply(polled, events.Fetched("0001", tally(), {})))
+    assert (fetched.phase, fetched.reason, fetched.failing_since) == (FETCHED, None, 0.0)
+
+
+def test_an_old_batch_that_cannot_be_had_for_a_moment_is_asked_about_again() -> None:
+    """The network is not up yet when a machine comes back after a week."""
+    late = NOW + 10 * DAY
+    value = after(active(ENDED), events.Unseen("0001", late, late + 60, "no route"))
+    value = apply(value, events.Unseen("0001", late + 3600, late + 3660, "no route"))
+    assert (only(value).phase, only(value).failing_since) == (ENDED, late)
+    value = apply(value, events.FetchFailed("0001", late + 4000, "cut"))
+    value = apply(value, events.Unseen("0001", late + 2 * DAY, late, "no route"))
+    assert (only(value).phase, only(value).failing_since) == (ENDED, late + 2 * DAY)
+
+
+def test_a_clock_that_runs_ahead_makes_no_results_old() -> None:
+    ahead = NOW + 10 * YEAR
+    value = after(
+        active(ENDED, intent=intent(ahead)), events.Unseen("0001", ahead + DAY, ahead + 2 * DAY, "503")
+    )
+    assert only(value).phase is ENDED
+
+
 # ---- clocks that are set
 
 

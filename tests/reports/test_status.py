@@ -129,8 +129,8 @@ def test_results_that_never_came_whole() -> None:
         Phase.HELD, reason=Reason.RESULTS, batch=sent(), detail="2 ids without a result", candidates=()
     )
     assert need(state(held)) == Need(
-        "the results of msgbatch_1 (shard 0001) never came complete: 2 ids without a result. Fetch them again, or"
-        " submit again and pay twice:",
+        "the results of msgbatch_1 (shard 0001) never came complete: 2 ids without a result. The API keeps"
+        " them until 2026-12-17. Fetch them again, or submit again and pay twice:",
         ("batchrun retry labels.yaml", RESUBMIT),
     )
 

@@ -69,9 +69,28 @@ def test_an_empty_file_is_not_foreign(tmp_path: Path) -> None:
 
 
 def test_an_id_that_comes_twice(tmp_path: Path) -> None:
-    text = problem(write(tmp_path / "r", *LINES, LINES[2]))
-    assert f"1 id that comes twice ({custom_id('a')})" in text
-    assert "2 succeeded where the API counts 1" in text
+    text = problem(write(tmp_path / "r", *LINES, succeeded("a", "another answer"), ended("d", "canceled")))
+    assert text == f"the results are not complete: 2 ids with different results ({custom_id('a')})"
+    text = problem(write(tmp_path / "r", *LINES, LINES[2], LINES[2] + b" "))
+    assert text == f"the results are not complete: 1 id with different results ({custom_id('a')})"
+
+
+@pytest.mark.parametrize("doubled", [LINES[:1], LINES[2:3], LINES, LINES * 3])
+def test_a_line_that_comes_again_byte_for_byte_says_nothing_new(
+    doubled: tuple[bytes, ...], tmp_path: Path
+) -> None:
+    once = prove(write(tmp_path / "once", *LINES), IDS, COUNTS, price_of)
+    assert prove(write(tmp_path / "r", *LINES, *doubled), IDS, COUNTS, price_of) == once
+    assert prove(write(tmp_path / "r", *doubled, *LINES), IDS, COUNTS, price_of) == once
+
+
+def test_doubled_lines_hide_nothing_that_is_missing(tmp_path: Path) -> None:
+    text = problem(write(tmp_path / "r", *LINES[:3], LINES[0]))
+    assert text == (
+        f"the results are not complete: 1 id without a result ({custom_id('c')}); 0 canceled where the API counts 1"
+    )
+    theirs = succeeded("a", nonce="feedfeedfeedfeed")
+    assert "2 ids of other requests" in problem(write(tmp_path / "r", *LINES, theirs, theirs))
 
 
 def test_a_stranger_among_ours(tmp_path: Path) -> None:

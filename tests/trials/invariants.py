@@ -159,7 +159,7 @@ class Trial:
         if _body_digest(path) != shard.sha256:
             yield f"shard {shard.id} is not the body that the state tells of"
         answers = self.run_folder / "results" / f"{shard.id}.jsonl"
-        if answers.exists() and _ids(answers) != _ids(path):
+        if answers.exists() and _ids(answers, once=True) != _ids(path):
             yield f"results/{shard.id}.jsonl has not the ids of its shard"
         if shard.phase is Phase.FETCHED and not answers.exists():
             yield f"shard {shard.id} is fetched, and its results are not there"
@@ -238,9 +238,10 @@ def _torn(path: Path) -> Iterator[str]:
         yield f"{path} does not end with its last line"
 
 
-def _ids(path: Path) -> list[bytes]:
-    """The custom_ids in a file of lines, whole or not."""
-    return sorted(_ID.findall(path.read_bytes()))
+def _ids(path: Path, *, once: bool = False) -> list[bytes]:
+    """The custom_ids in a file of lines, whole or not; `once`: of a line that stands there twice one."""
+    data = path.read_bytes()
+    return sorted(_ID.findall(b"\n".join(set(data.split(b"\n"))) if once else data))
 
 
 def _body_digest(path: Path) -> str:

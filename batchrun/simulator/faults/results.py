@@ -69,6 +69,11 @@ def _foreign(line: bytes) -> list[bytes]:
     return [orjson.dumps(result | {"custom_id": f"stranger-{result['custom_id'][:40]}"})]
 
 
+def _reworded(line: bytes) -> bytes:
+    """The same result in other bytes."""
+    return orjson.dumps(orjson.loads(line) | {"again": True})
+
+
 def _separators(line: bytes) -> list[bytes]:
     """U+2028, U+2029 and U+0085 raw in a text, a CR in it and one as white space: each a line's end to a
     careless reader, none to JSON Lines."""
@@ -87,6 +92,7 @@ def _endless(size: int) -> Iterator[bytes]:
 FORMS: Mapping[str, Callable[[Iterator[bytes], int], Iterator[bytes]]] = {
     "shuffled": _shuffled,
     "duplicated": _spoiling(lambda line: [line, line]),
+    "reworded": _spoiling(lambda line: [line, _reworded(line)]),
     "missing": _spoiling(lambda _line: []),
     "foreign": _spoiling(_foreign),
     "unparsable": _spoiling(lambda line: [line[: len(line) // 2]]),
