@@ -16,7 +16,18 @@ import batchrun
 ROOT = Path(batchrun.__file__).parent
 
 LAYERS: tuple[set[str], ...] = (
-    {"model", "errors", "units", "safetext", "codec", "clockwork", "interrupts", "crash", "specnames"},
+    {
+        "model",
+        "errors",
+        "units",
+        "safetext",
+        "codec",
+        "jsonbytes",
+        "clockwork",
+        "interrupts",
+        "crash",
+        "specnames",
+    },
     {"templates", "cost", "fs"},
     {"lifecycle", "results", "requests", "inputs", "config"},
     {"reports"},
@@ -29,7 +40,7 @@ LAYERS: tuple[set[str], ...] = (
 )
 """What stands in the package's root, from the bottom up."""
 
-PURE = ("model", "errors", "codec", "safetext", "specnames", "units", "cost", "hooks/event", "lifecycle", "render",
+PURE = ("model", "errors", "codec", "jsonbytes", "safetext", "specnames", "units", "cost", "hooks/event", "lifecycle", "render",
         "reports", "requests", "results/deepjson", "results/lines", "templates", "watch/pace")  # fmt: skip
 """Values in, values out: folders, and modules of others."""
 

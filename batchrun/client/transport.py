@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 import orjson
 import requests
 
+from batchrun import jsonbytes
 from batchrun.client import apierrors
 from batchrun.client.body import Upload
 from batchrun.client.disconnects import LIBRARY_ERRORS, broken, connected, no_answer
@@ -85,7 +86,7 @@ class Transport:
         """A call that is safe to repeat, and repeated on transient errors with full-jitter backoff."""
         request = self._request(method, path, headers, query)
         if method == "POST":
-            request.body = orjson.dumps(body if body is not None else {})
+            request.body = jsonbytes.dumps(body if body is not None else {})
             request.headers.update(
                 {"content-type": "application/json", "content-length": str(len(request.body))}
             )

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import orjson
 
-from batchrun import units
+from batchrun import jsonbytes, units
 from batchrun.commands import common
 from batchrun.errors import ExitCode
 from batchrun.hooks.event import MOMENTS
@@ -149,7 +148,7 @@ class Events:
             output=news.output,
             moved_to=news.moved_to,
         )
-        click.echo(escaped(orjson.dumps({k: v for k, v in facts.items() if v is not None})).decode())
+        click.echo(escaped(jsonbytes.dumps({k: v for k, v in facts.items() if v is not None})).decode())
 
 
 def teller(folders: int, *, quiet: bool, as_json: bool) -> Callable[[News], None]:

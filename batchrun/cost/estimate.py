@@ -33,6 +33,7 @@ from typing import Any
 
 import orjson
 
+from batchrun import jsonbytes
 from batchrun.cost.amounts import Estimate, Price
 from batchrun.cost.models import facts_of
 from batchrun.cost.prices import DISCOUNT, PriceLookup, is_before
@@ -270,7 +271,7 @@ def _prefix(params: bytes) -> bytes:
     everything = "cache_control" in request
     parts, kept = [], 0
     for block in _blocks(request):
-        parts.append(_MEDIA.sub(b"", orjson.dumps(block)))
+        parts.append(_MEDIA.sub(b"", jsonbytes.dumps(block)))
         if everything or (isinstance(block, dict) and "cache_control" in block):
             kept = len(parts)
     return b"".join(parts[:kept])

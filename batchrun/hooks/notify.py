@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import orjson
 
-from batchrun import hooks
+from batchrun import hooks, jsonbytes
 from batchrun.config.find import secret_of
 from batchrun.config.layers import SECRETS, origin_of
 from batchrun.config.values import Config
@@ -213,7 +213,7 @@ def _warning(hook: Hook, happening: Happening, fault: str) -> Problem:
 
 def _message(notice: Notice) -> Message:
     return Message(
-        orjson.dumps(notice.values(), option=orjson.OPT_APPEND_NEWLINE),
+        jsonbytes.dumps(notice.values(), option=orjson.OPT_APPEND_NEWLINE),
         notice.variables(),
         {"x-batchrun-event": notice.event.value, "x-batchrun-delivery": notice.id},
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import orjson
 
+from batchrun import jsonbytes
 from batchrun.codec import decode, encode
 from batchrun.errors import BatchrunError
 from batchrun.fs.confine import open_regular
@@ -42,4 +43,4 @@ def load(path: Path) -> Record | None:
 
 def save(path: Path, record: Record) -> None:
     """Raises DiskError."""
-    write_atomic(path, orjson.dumps(encode(record), option=orjson.OPT_APPEND_NEWLINE))
+    write_atomic(path, jsonbytes.dumps(encode(record), option=orjson.OPT_APPEND_NEWLINE))

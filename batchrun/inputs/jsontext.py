@@ -13,6 +13,7 @@ from typing import NoReturn
 
 import orjson
 
+from batchrun import jsonbytes
 from batchrun.model import Json
 
 _SPACE = b" \t\r\n"
@@ -59,7 +60,7 @@ def decode(text: str, start: int) -> tuple[Json, int]:
         raise BadJson("nested too deeply", start) from None
     if _SURROGATE.search(text, start, end):
         try:
-            orjson.dumps(value)
+            jsonbytes.dumps(value)
         except orjson.JSONEncodeError:
             raise BadJson("half of a surrogate pair (\\ud800 to \\udfff) without the other half") from None
     return value, end
@@ -73,7 +74,7 @@ def _faithful(line: bytes, value: Json) -> bool:
     decides.
     """
     try:
-        again = orjson.dumps(value)
+        again = jsonbytes.dumps(value)
     except orjson.JSONEncodeError:  # it reads deeper than it writes
         raise BadJson("nested too deeply") from None
     return again == line or again.translate(None, _SPACE) == line.translate(None, _SPACE)

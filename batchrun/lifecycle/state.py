@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from batchrun import jsonbytes
 from batchrun.codec import decode, encode
 from batchrun.cost.amounts import Estimate, Price, Summary, Tally
 from batchrun.errors import ConfigError
@@ -181,13 +182,24 @@ class RunState:
 def dumps(state: RunState) -> bytes:
     value = encode(state)
     # First, so that the line can be taken out by hand.
-    value = {"checksum": _checksum(value), **value}
-    return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    value = {"checksum": _checksum(_canonical(value)), **value}
+    return jsonbytes.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
-def _checksum(value: object) -> str:
-    """Of what the file says, however it is laid out. Against damage, not against people."""
-    return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+def _canonical(value: object) -> bytes:
+    """What the file says, however it is laid out."""
+    return jsonbytes.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
+def _checksum(canonical: bytes) -> str:
+    """Against damage, not against people."""
+    return hashlib.sha256(canonical).hexdigest()[:16]
+
+
+def _is_whole(value: object, checksum: object) -> bool:
+    """Whether the file says what was written, be it by an installation that spelled numbers otherwise."""
+    canonical = _canonical(value)
+    return checksum in (_checksum(canonical), _checksum(jsonbytes.before(canonical)))
 
 
 MIGRATIONS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
@@ -213,7 +225,7 @@ def loads(data: bytes, *, where: str) -> RunState:
             hint="run it with the newer batchrun that wrote it",
         )
     checksum = value.pop("checksum", None)
-    if checksum is not None and checksum != _checksum(value):
+    if checksum is not None and not _is_whole(value, checksum):
         raise ConfigError(
             "the state file is damaged, or was edited: it does not match its checksum",
             where=where,

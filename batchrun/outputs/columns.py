@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 import orjson
 
+from batchrun import jsonbytes
 from batchrun.errors import DataError, Problem
 from batchrun.model import Json, OutputSpec, Template
 from batchrun.outputs.records import FIELDS, Record
@@ -162,7 +163,7 @@ def cell(value: Any) -> str:
     """A value as text: nothing for null, JSON for lists and objects."""
     if isinstance(value, str):
         return value
-    return "" if value is None else orjson.dumps(value).decode()
+    return "" if value is None else jsonbytes.dumps(value).decode()
 
 
 def csv_line(values: Iterable[Any]) -> bytes:

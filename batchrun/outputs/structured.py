@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import orjson
 
+from batchrun import jsonbytes
 from batchrun.model import Json, Node, Template
 from batchrun.safetext import plain
 
@@ -72,7 +73,7 @@ def check_for(schema: Json) -> Check | None:
     if schema is None:
         return None
     try:
-        return _compiled(orjson.dumps(schema))
+        return _compiled(jsonbytes.dumps(schema))
     except orjson.JSONEncodeError:
         return _unusable("it is too deep")
 
@@ -160,7 +161,7 @@ def _unique_items(
 
 def _same(value: Json) -> bytes:
     """Equal for what JSON Schema calls equal: 1.0 is 1, and the order of keys does not count."""
-    return orjson.dumps(_whole(value), option=orjson.OPT_SORT_KEYS)
+    return jsonbytes.dumps(_whole(value), option=orjson.OPT_SORT_KEYS)
 
 
 def _whole(value: Json) -> Json:

@@ -12,6 +12,7 @@ from typing import BinaryIO, Protocol, cast
 
 import orjson
 
+from batchrun import jsonbytes
 from batchrun.errors import CannotCreate
 from batchrun.fs.files import digest, replacing, shown
 from batchrun.model import FileFact, Job, Json, OutputFormat, OutputSpec
@@ -58,7 +59,7 @@ class JsonLines:
         self._stream = stream
 
     def write(self, records: Sequence[Record]) -> None:
-        lines = [orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE) for record in records]
+        lines = [jsonbytes.dumps(record, option=orjson.OPT_APPEND_NEWLINE) for record in records]
         self._stream.write(b"".join(lines))
 
     def close(self) -> None:

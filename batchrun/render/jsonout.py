@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from batchrun import jsonbytes
 from batchrun.codec import encode
 from batchrun.cost.amounts import Summary
 from batchrun.reports.job import StatusReport
@@ -27,7 +28,7 @@ def dumps_folders(reports: Sequence[FolderOverview]) -> str:
 
 def text(value: object) -> str:
     """Indented JSON with LF at its end, in which nothing moves a terminal."""
-    return escaped(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)).decode()
+    return escaped(jsonbytes.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)).decode()
 
 
 def _of_folder(report: FolderOverview) -> dict[str, Any]:

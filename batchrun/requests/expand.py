@@ -1,38 +1,31 @@
 """Rows × the spec's request → the exact bytes of each request's `params`, and the key that names them.
 
-A request tree is compiled once into one `%`-pattern of JSON with holes; a row only fills the holes. The
-bytes that are hashed are the bytes that are sent. Keys of objects are sorted, so that moving a line in
-the spec asks nothing anew, except below `schema`, `input_schema` and `input`: there the model sees the
-order (it writes the properties of a structured answer in the schema's order), so it is the user's.
+The bytes that are hashed are the bytes that are sent (`rendering`).
 """
 
 from __future__ import annotations
 
-from base64 import b64encode
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from hashlib import blake2b
-from itertools import chain
 from typing import NamedTuple, cast
 
 import orjson
 
+from batchrun import jsonbytes
 from batchrun.errors import BatchrunError, DataError, MissingInput
 from batchrun.model import FromFile, FromRow, Job, Json, Node, Row, Slice, Template
 from batchrun.requests import params as rules
+from batchrun.requests.older import Older
+from batchrun.requests.rendering import ReadFile, Renderer, canonical
 from batchrun.safetext import plain
-from batchrun.templates.compiled import Compiled, Values, compile_template, to_text, undefined
-from batchrun.templates.escape import json_cells
+from batchrun.templates.compiled import Values, compile_template
 
 KEY_BYTES = 16
-_ORDER_MATTERS = frozenset({"schema", "input_schema", "input"})
 
 _AT_ONCE = 1 << 19
 """Bytes of text of the spec's own that the requests of a slice may hold. All are in memory together, and they
 are made faster where that is the processor's cache."""
-
-Hole = Callable[[Values], bytes]
-ReadFile = Callable[[str], bytes]
 
 
 class Request(NamedTuple):
@@ -92,15 +85,6 @@ def _keys_of(params: Sequence[bytes], head: bytes) -> list[bytes]:
     return keys
 
 
-def canonical(value: Json) -> Json:
-    """`value` with the keys of its objects sorted, but for those whose order the model sees."""
-    if isinstance(value, dict):
-        return {k: v if k in _ORDER_MATTERS else canonical(v) for k, v in sorted(value.items())}
-    if isinstance(value, list):
-        return [canonical(v) for v in value]
-    return value
-
-
 def expand(rows: Iterable[Row], job: Job, read_file: ReadFile) -> Iterator[tuple[Row, list[Request]]]:
     """Each row with its requests, one a sample. Raises DataError or MissingInput naming the row."""
     expander = Expander(job, read_file)
@@ -116,6 +100,7 @@ class Expander:
         self._renderer = None if job.request is None else Renderer(job.request, read_file)
         self._every_row = job.request is None or _depends_on_row(job.request)
         self._facts: Facts | None = None
+        self.older = Older(job.request, read_file)
         self.at_once = max(1, _AT_ONCE // self._renderer.size) if self._renderer else 1
         """How many rows a slice should have at most."""
 
@@ -129,6 +114,14 @@ class Expander:
             raise _at_row(error, row) from None
         found = facts if self._every_row else facts._replace(media=media)
         return [Request(key_of(params, sample), params, *found) for sample in range(1, self._job.samples + 1)]
+
+    def older_keys(self, row: Row, params: bytes) -> list[list[bytes]]:
+        """The keys that the row's requests, whose `params` these are, had under the libraries of other days: a
+        list for each way they may have been spelled, with one key a sample."""
+        samples = range(1, self._job.samples + 1)
+        return [
+            [key_of(other, sample) for sample in samples] for other in self.older.params(row.values, params)
+        ]
 
     def slice(self, rows: Slice) -> Bulk | None:
         """The same requests, a column at a time; None where only `row` can make them, or say what is wrong.
@@ -163,7 +156,7 @@ def parts_of(job: Job) -> dict[str, str]:
 
 
 def _digest(value: object) -> str:
-    return blake2b(orjson.dumps(value, default=str), digest_size=8).hexdigest()
+    return blake2b(jsonbytes.dumps(value, default=str), digest_size=8).hexdigest()
 
 
 def settings_of(job: Job) -> str:
@@ -193,7 +186,7 @@ def _plain(node: Node) -> Json:
 
 
 def _ready_made(values: Values) -> tuple[bytes, int]:
-    return orjson.dumps(canonical(values["params"])), 0
+    return jsonbytes.dumps(canonical(values["params"])), 0
 
 
 def _checked(params: bytes, job: Job) -> Facts:
@@ -255,129 +248,3 @@ def _depends_on_row(node: Node, path: tuple[str, ...] = ()) -> bool:
         case tuple():
             return any(_depends_on_row(v, path) for v in node)
     return False
-
-
-class Renderer:
-    """The compiled request: literal JSON between holes."""
-
-    def __init__(self, request: Mapping[str, Node], read_file: ReadFile) -> None:
-        self._read_file = read_file
-        self._holes: list[Hole] = []
-        self._texts: list[str | Compiled | None] = []
-        """What fills each hole with text: a column, or a template. None for what is no text."""
-        self._media: list[int] = []
-        self._pattern = self._compile(request, ordered=False)
-        marked = self._pattern % ((b"\0",) * len(self._holes))
-        self.head, self.same = marked.partition(b"\0")[0], marked.replace(b"\0", b"")
-        """What all `params` begin with, and what all of them have."""
-        templates = (text.template for text in self._texts if isinstance(text, Compiled))
-        self.size = len(self._pattern) + sum(len(template.source) for template in templates)
-        """What the spec itself has in each of the `params`, about."""
-
-    def __call__(self, values: Values) -> tuple[bytes, int]:
-        filled = tuple([hole(values) for hole in self._holes])
-        return self._pattern % filled, sum(len(filled[i]) for i in self._media)
-
-    def slice(self, rows: Slice) -> tuple[list[bytes], bytes] | None:
-        """The `params` of many rows, and what fills the holes of all. None where there are none, where one takes
-        more than text, or where a row has something wrong."""
-        if not self._texts or None in self._texts:
-            return None
-        made: dict[str | Compiled | None, list[bytes]] = {}
-        for source in dict.fromkeys(self._texts):  # each once: a column may stand in several holes
-            if (inside := _insides(rows, source)) is None:
-                return None
-            made[source] = inside
-        filled = [made[source] for source in self._texts]
-        text = b"".join(chain.from_iterable(filled))
-        return list(map(self._pattern.__mod__, zip(*filled, strict=True))), text
-
-    def _compile(self, node: Node, *, ordered: bool) -> bytes:
-        match node:
-            case Template():
-                return self._text(node)
-            case FromRow():
-                return self._hole(_value_of(node, ordered=ordered))
-            case FromFile():
-                self._media.append(len(self._holes))
-                return self._hole(self._file(node))
-            case Mapping():
-                return b"{%b}" % b",".join(
-                    _literal(key) + b":" + self._compile(value, ordered=ordered or key in _ORDER_MATTERS)
-                    for key, value in (node.items() if ordered else sorted(node.items()))
-                )
-            case tuple():
-                return b"[%b]" % b",".join(self._compile(v, ordered=ordered) for v in node)
-        return _literal(node)
-
-    def _hole(self, hole: Hole, text: str | Compiled | None = None) -> bytes:
-        self._holes.append(hole)
-        self._texts.append(text)
-        return b"%b"
-
-    def _text(self, template: Template) -> bytes:
-        compiled = compile_template(template)
-        if compiled.constant is not None:
-            return _literal(compiled.constant)
-        if compiled.parts is None:
-            return b'"%b"' % self._hole(lambda values: orjson.dumps(compiled.render(values))[1:-1], compiled)
-        pieces = []
-        for i, part in enumerate(compiled.parts):
-            if i % 2:
-                pieces.append(self._hole(_column(part, template), part))
-            else:
-                pieces.append(_literal(part)[1:-1])
-        return b'"%b"' % b"".join(pieces)
-
-    def _file(self, node: FromFile) -> Hole:
-        path, read, place = compile_template(node.path), self._read_file, str(node.path.place)
-
-        def hole(values: Values) -> bytes:
-            try:
-                return b'"%b"' % b64encode(read(path.render(values)))
-            except (DataError, MissingInput) as error:
-                raise type(error)(str(error), where=error.where or place, hint=error.hint) from None
-
-        return hole
-
-
-def _literal(value: Json) -> bytes:
-    """JSON that stands in a `%`-pattern as it is."""
-    return orjson.dumps(value).replace(b"%", b"%%")
-
-
-def _insides(rows: Slice, source: str | Compiled | None) -> list[bytes] | None:
-    """What a column or a template puts into a hole, for each row."""
-    if isinstance(source, str):
-        return json_cells(rows.cells[source]) if source in rows.cells else None
-    if source is None or source.logic is None:
-        return None
-    columns = {name: rows.texts(name) for name in rows.cells if source.logic.sees(name)}
-    texts = source.logic.many(columns, sum(map(len, rows.cells.values()))) if columns else None
-    found = json_cells(texts[:-1].encode()) if texts else None
-    return found if found and len(found) == len(rows.ids) else None  # a template may put out a NUL itself
-
-
-def _column(name: str, template: Template) -> Hole:
-    """The inside of a JSON string: escaping is per character, so pieces may be escaped apart."""
-    dumps = orjson.dumps
-
-    def hole(values: Values) -> bytes:
-        try:
-            value = values[name]
-        except KeyError:
-            raise undefined(name, values, template) from None
-        return dumps(value if isinstance(value, str) else to_text(value))[1:-1]
-
-    return hole
-
-
-def _value_of(node: FromRow, *, ordered: bool) -> Hole:
-    def hole(values: Values) -> bytes:
-        try:
-            value = values[node.column]
-        except KeyError:
-            raise undefined(node.column, values, Template(node.column, node.place)) from None
-        return orjson.dumps(value if ordered else canonical(value))
-
-    return hole

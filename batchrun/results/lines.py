@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import orjson
 
+from batchrun import jsonbytes
 from batchrun.cost.usage import MOST_TOKENS, NOTHING_WRITTEN
 from batchrun.model import Json, RequestError, Result, ResultType
 from batchrun.results.deepjson import shallow
@@ -89,7 +90,7 @@ def _error(envelope: Json) -> RequestError:
 
 def _text(value: Json) -> str:
     try:
-        return "" if value is None else orjson.dumps(value).decode()[:2000]
+        return "" if value is None else jsonbytes.dumps(value).decode()[:2000]
     except orjson.JSONEncodeError:  # deeper than it writes, not deeper than it reads
         return "(too deep to be shown)"
 

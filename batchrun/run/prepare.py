@@ -19,6 +19,7 @@ from typing import BinaryIO
 
 import orjson
 
+from batchrun import jsonbytes
 from batchrun.cost.prices import price_of
 from batchrun.errors import DataError
 from batchrun.fs import files
@@ -137,7 +138,7 @@ def _prepare(
     )
     expander = Expander(job, media_reader(job, media))
     with target as stream, cutter:
-        intake = _Intake(cutter, known, watch, stream, include_input=job.output.include_input)
+        intake = _Intake(cutter, known, watch, stream, expander, include_input=job.output.include_input)
         for piece in rows.pieces():
             if isinstance(piece, Row):
                 intake.take(piece, expander.row(piece))
@@ -178,11 +179,13 @@ class _Intake:
         known: set[bytes],
         watch: _NoWatch,
         stream: BinaryIO | None,
+        expander: Expander,
         *,
         include_input: bool,
     ) -> None:
         """`known`: keys that live shards hold; it is used up."""
         self._cutter, self._known, self._watch = cutter, known, watch
+        self._expander, self._any_known = expander, bool(known)
         self._stream, self._include_input = stream, include_input
         self._sha = hashlib.sha256()
         self.seen: set[bytes] = set()
@@ -190,6 +193,8 @@ class _Intake:
 
     def take(self, row: Row, requests: Sequence[Request]) -> None:
         self.rows += 1
+        if self._any_known:
+            requests = self._as_asked(row, requests)
         for request in requests:
             self.asked += 1
             if request.key in self.seen:
@@ -204,11 +209,27 @@ class _Intake:
         if self._stream is not None:
             self._write(self._stream, _rows_line(row, [r.key for r in requests], self._include_input))
 
+    def _as_asked(self, row: Row, requests: Sequence[Request]) -> Sequence[Request]:
+        """The requests under the keys they were asked by: with libraries of another day, that may be others."""
+        if all(self._is_held(request.key) for request in requests):
+            return requests
+        held = list(requests)
+        for older in self._expander.older_keys(row, requests[0].params):
+            for n, (request, key) in enumerate(zip(held, older, strict=True)):
+                if not self._is_held(request.key) and self._is_held(key):
+                    held[n] = request._replace(key=key)
+        return held
+
+    def _is_held(self, key: bytes) -> bool:
+        return key in self._known or key in self.seen
+
     def take_all(self, rows: Slice, bulk: Bulk) -> bool:
         """Take many rows whose requests are all new, or all known, and fit into one shard. False, and nothing
         is taken, where that is not so."""
         keys = set(bulk.keys)
         if self._include_input or len(keys) < len(bulk.keys) or not self.seen.isdisjoint(keys):
+            return False
+        if self._any_known and not keys <= self._known and self._expander.older.in_text(bulk.text):
             return False
         lines = self._lines(rows, bulk) if self._stream is not None else b""
         if lines is None:
@@ -313,7 +334,7 @@ def _rows_line(row: Row, keys: list[bytes], include_input: bool) -> bytes:
     if include_input:
         line["input"] = row.values
     try:
-        return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+        return jsonbytes.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
     except orjson.JSONEncodeError as error:
         hint = "it cannot be repeated in the output: leave `include: input` out"
         raise DataError(f"row {row.number}: {error}", where=str(row.where), hint=hint) from None

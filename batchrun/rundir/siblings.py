@@ -15,6 +15,7 @@ from typing import Any
 
 import orjson
 
+from batchrun import jsonbytes
 from batchrun.errors import BatchrunError
 from batchrun.fs.confine import open_regular
 from batchrun.fs.files import signature, write_volatile
@@ -111,4 +112,4 @@ def _load(path: Path) -> dict[str, list[Any]]:
 
 def _save(path: Path, entries: dict[str, list[Any]]) -> None:
     with suppress(BatchrunError):  # a full disk: the next one reads the states again
-        write_volatile(path, orjson.dumps({"version": VERSION, "states": entries}))
+        write_volatile(path, jsonbytes.dumps({"version": VERSION, "states": entries}))

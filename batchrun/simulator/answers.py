@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from batchrun import jsonbytes
 from batchrun.model import Json
 from batchrun.simulator import ids
 from batchrun.simulator.catalog import Model
@@ -124,7 +125,7 @@ def _structured(params: Mapping[str, Any], asked: str) -> str | None:
     if not form:
         return None
     value = _value(form["schema"], params, asked, "output_config.format.schema")
-    return orjson.dumps(value).decode()
+    return jsonbytes.dumps(value).decode()
 
 
 def _value(schema: Any, params: Mapping[str, Any], asked: str, where: str) -> Json:
@@ -148,19 +149,19 @@ def _forced_tool(params: Mapping[str, Any]) -> Mapping[str, Any] | None:
 def _tool_use(tool: Mapping[str, Any], params: Mapping[str, Any], model: Model, asked: str) -> Said:
     schema = tool.get("input_schema") or {"type": "object"}
     value = _value(schema, params, asked, f"tools.{tool.get('name')}.input_schema")
-    number = int.from_bytes(_hash(orjson.dumps(params, option=orjson.OPT_SORT_KEYS)))
+    number = int.from_bytes(_hash(jsonbytes.dumps(params, option=orjson.OPT_SORT_KEYS)))
     block: dict[str, Json] = {
         "type": "tool_use",
         "id": ids.from_number("toolu", number),
         "name": tool.get("name") or tool.get("type"),
         "input": value,
     }
-    tokens = min(params["max_tokens"], output_tokens(orjson.dumps(value).decode(), model) + 20)
+    tokens = min(params["max_tokens"], output_tokens(jsonbytes.dumps(value).decode(), model) + 20)
     return Said([block], "tool_use", tokens=tokens)
 
 
 def _choices(params: Mapping[str, Any]) -> Choices:
-    return Choices(int.from_bytes(_hash(orjson.dumps(params, option=orjson.OPT_SORT_KEYS))[:8]))
+    return Choices(int.from_bytes(_hash(jsonbytes.dumps(params, option=orjson.OPT_SORT_KEYS))[:8]))
 
 
 def _hash(data: bytes) -> bytes:

@@ -22,6 +22,7 @@ from pathlib import Path
 
 import orjson
 
+from batchrun import jsonbytes
 from batchrun.fs.files import make_private_dir, write_atomic
 from batchrun.model import Json, RequestCounts
 from batchrun.simulator import ids
@@ -104,7 +105,7 @@ class Batches:
             lines = folder / "requests.jsonl"
             with create(lines) as stream:
                 for n in range(requests):
-                    stream.write(orjson.dumps({"custom_id": f"stranger-{n}", "params": params}) + b"\n")
+                    stream.write(jsonbytes.dumps({"custom_id": f"stranger-{n}", "params": params}) + b"\n")
             contents = Contents(requests, "stranger-0", f"stranger-{requests - 1}")
             return self.accept(lines, contents, asked, size=lines.stat().st_size, sha256="")
 
@@ -227,7 +228,7 @@ class Batches:
         return None if record.deleted else record
 
     def _save(self, record: Record) -> None:
-        write_atomic(self._home(record.id) / "batch.json", orjson.dumps(asdict(record)))
+        write_atomic(self._home(record.id) / "batch.json", jsonbytes.dumps(asdict(record)))
 
 
 def _clear(state: Path) -> None:
@@ -249,7 +250,7 @@ class _Ledger:
         self._place: dict[str, int] = {}
 
     def add(self, entry: dict[str, Json]) -> None:
-        append(self.path, orjson.dumps(entry), durable=True)
+        append(self.path, jsonbytes.dumps(entry), durable=True)
 
     def order(self) -> tuple[list[str], dict[str, int]]:
         """Ids, oldest first, and the place of each."""

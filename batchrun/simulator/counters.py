@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from batchrun import jsonbytes
 from batchrun.fs.files import write_atomic
 from batchrun.simulator.disk import locked
 from batchrun.simulator.scenario import ResultRule, Scenario
@@ -28,7 +29,7 @@ class Counters:
             before = dict(count)
             yield count
             if count != before:
-                write_atomic(self._path, orjson.dumps(count))
+                write_atomic(self._path, jsonbytes.dumps(count))
 
 
 Judge = Callable[[dict[str, Any]], ResultRule | None]
@@ -52,7 +53,7 @@ def _judging(rules: tuple[ResultRule, ...], counters: Counters) -> Iterator[Judg
 def _judge(
     rules: tuple[ResultRule, ...], struck: dict[str, int], params: dict[str, Any]
 ) -> ResultRule | None:
-    text = orjson.dumps(params).decode()
+    text = jsonbytes.dumps(params).decode()
     for rule in rules:
         if rule.match.search(text) and (rule.times is None or struck.get(rule.name, 0) < rule.times):
             if rule.times is not None:

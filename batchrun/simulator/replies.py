@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import orjson
-
+from batchrun import jsonbytes
 from batchrun.model import Json
 from batchrun.simulator.sending import Sending
 
@@ -68,7 +67,7 @@ class Refused(Exception):
     def reply(self, request_id: str) -> Reply:
         details: dict[str, Json] | None = {"error_code": self.error_code} if self.error_code else None
         body = envelope(self.type, str(self), request_id, details=details)
-        return Reply(self.status, orjson.dumps(body), self.headers)
+        return Reply(self.status, jsonbytes.dumps(body), self.headers)
 
 
 def envelope(
@@ -81,7 +80,7 @@ def envelope(
 
 
 def ok(value: object, headers: Iterable[tuple[str, str]] = ()) -> Reply:
-    return Reply(body=orjson.dumps(value), headers=dict(headers))
+    return Reply(body=jsonbytes.dumps(value), headers=dict(headers))
 
 
 def not_found(batch_id: str) -> Refused:

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, Self, TypeAlias
 
 import orjson
 
+from batchrun import jsonbytes
 from batchrun.fs.files import CHUNK, lines, settle, write_atomic
 from batchrun.model import Json, RequestCounts, ResultType
 from batchrun.simulator import ids
@@ -49,7 +50,7 @@ def write_results(home: Path, record: Record, judges: Judges) -> RequestCounts:
     with create(home / "rest.part") as stream:
         for line in islice(lines(home / "requests.jsonl"), done, None):
             result = {"custom_id": orjson.loads(line)["custom_id"], "result": {"type": rest.value}}
-            stream.write(orjson.dumps(result) + b"\n")
+            stream.write(jsonbytes.dumps(result) + b"\n")
     with create(home / "results.part") as stream:
         _shuffle(home, done, random.Random(record.id), stream)  # noqa: S311
     settle(home / "results.part", home / "results.jsonl")
@@ -76,7 +77,7 @@ def _write_answers(home: Path, record: Record, judges: Judges, upto: int) -> byt
             for line in islice(lines(home / "requests.jsonl"), upto):
                 request = orjson.loads(line)
                 kind, result = answer(request["custom_id"], request["params"])
-                stream.write(orjson.dumps({"custom_id": request["custom_id"], "result": result}) + b"\n")
+                stream.write(jsonbytes.dumps({"custom_id": request["custom_id"], "result": result}) + b"\n")
                 letters += _LETTER[kind]
         write_atomic(outcomes, bytes(letters))
         settle(part, answers)

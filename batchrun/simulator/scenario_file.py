@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from batchrun import jsonbytes
 from batchrun.errors import MissingInput
 from batchrun.model import Json, ResultType
 from batchrun.requests.params import dotted
@@ -193,5 +194,5 @@ class _Reader:
 
 def _name(steps: Steps, value: Json) -> str:
     """What an entry is counted under: its place, and a digest so that a changed entry begins anew."""
-    digest = hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+    digest = hashlib.sha256(jsonbytes.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
     return f"{dotted(steps)} {digest}"

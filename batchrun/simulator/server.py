@@ -13,8 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import orjson
-
+from batchrun import jsonbytes
 from batchrun.simulator.batches import Batches
 from batchrun.simulator.calls import Api
 from batchrun.simulator.connection import Connection
@@ -99,7 +98,7 @@ class Simulator:
     def _log(self, call: Call, status: int) -> None:
         """For people, and for tests that count calls; status 0 is a connection that was reset."""
         entry = {"at": wire_time(self.clock()), "call": call.name, "id": call.target, "status": status}
-        append(self._state / "calls.jsonl", orjson.dumps(entry), durable=False)
+        append(self._state / "calls.jsonl", jsonbytes.dumps(entry), durable=False)
 
     def start(self) -> None:
         with self._port:

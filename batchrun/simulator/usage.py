@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from typing import Any
 
-import orjson
-
+from batchrun import jsonbytes
 from batchrun.model import Json
 from batchrun.simulator.catalog import Model
 
@@ -70,7 +69,7 @@ def output_tokens(text: str, model: Model) -> int:
 def _parts(params: Mapping[str, Any]) -> Iterator[tuple[float, bytes, str]]:
     """Weight in bytes of text, content, and the cache mark's ttl ("" for none), in the cache's order."""
     for tool in params.get("tools") or ():
-        raw = orjson.dumps(tool)
+        raw = jsonbytes.dumps(tool)
         yield len(raw), raw, _mark(tool)
     system = params.get("system")
     if system:
@@ -90,7 +89,7 @@ def _blocks(content: str | list[dict[str, Any]]) -> Iterator[tuple[float, bytes,
         yield len(raw), raw, ""
         return
     for block in content:
-        raw = block["text"].encode() if block["type"] == "text" else orjson.dumps(block)
+        raw = block["text"].encode() if block["type"] == "text" else jsonbytes.dumps(block)
         yield _weight(block, raw), raw, _mark(block)
 
 

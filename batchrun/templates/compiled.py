@@ -9,6 +9,7 @@ import difflib
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import orjson
 
@@ -16,6 +17,7 @@ from batchrun.errors import DataError, Problem
 from batchrun.model import Json, Template
 from batchrun.templates.sandbox import MAX_TEXT, Sandbox, SandboxError, engine, fault_of
 from batchrun.templates.simple import straight
+from batchrun.templates.spelling import OURS, Spelling
 
 _PLAIN = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
 _MARKERS = ("{{", "{%", "{#")
@@ -24,14 +26,14 @@ _WORDS = frozenset({"true", "false", "none", "True", "False", "None", "loop", "s
 Values = Mapping[str, Json]
 
 
-def to_text(value: object) -> str:
+def to_text(value: object, spelling: Spelling = OURS) -> str:
     """How a value stands in a prompt: text as it is, all else as JSON; whole numbers without `.0`, as the
     template engine knows no others. Raises orjson.JSONEncodeError for what JSON does not have."""
     if isinstance(value, str):
         return value
     if type(value) is float and value.is_integer() and abs(value) <= _INT64:
         value = min(int(value), _INT64 - 1)
-    return orjson.dumps(value).decode()
+    return spelling.dumps(value).decode()
 
 
 _INT64 = 1 << 63
@@ -45,6 +47,7 @@ class Compiled:
     template: Template
     parts: tuple[str, ...] | None
     logic: Logic | None = None
+    spelling: Spelling = OURS
 
     @property
     def constant(self) -> str | None:
@@ -63,24 +66,24 @@ class Compiled:
         parts = list(self.parts or ())
         for i in range(1, len(parts), 2):
             try:
-                parts[i] = to_text(values[parts[i]])
+                parts[i] = to_text(values[parts[i]], self.spelling)
             except KeyError:
                 raise undefined(parts[i], values, self.template) from None
         return "".join(parts)
 
 
-def compile_template(template: Template) -> Compiled:
+def compile_template(template: Template, spelling: Spelling = OURS) -> Compiled:
     """Raises DataError with the place when the syntax is wrong."""
     source = template.source
     if not any(marker in source for marker in _MARKERS):
-        return Compiled(template, (source,))
+        return Compiled(template, (source,), spelling=spelling)
     parts = tuple(_PLAIN.split(source))
     plain = not any(m in text for text in parts[::2] for m in _MARKERS) and _WORDS.isdisjoint(parts[1::2])
     if plain:
-        return Compiled(template, parts)
+        return Compiled(template, parts, spelling=spelling)
     if problem := check_syntax(template):
         raise DataError(problem.message, where=problem.where, hint=problem.hint)
-    return Compiled(template, None, Logic(template))
+    return Compiled(template, None, Logic(template, spelling), spelling)
 
 
 def check_syntax(template: Template) -> Problem | None:
@@ -102,9 +105,10 @@ def undefined(name: str, values: Collection[str], template: Template) -> DataErr
 class Logic:
     """A template that takes the engine."""
 
-    def __init__(self, template: Template) -> None:
+    def __init__(self, template: Template, spelling: Spelling = OURS) -> None:
         self._template = template
-        self._sandbox = Sandbox(template.source, to_text=to_text)
+        write = partial(to_text, spelling=spelling)
+        self._sandbox = Sandbox(template.source, to_text=write, tojson=spelling.tojson)
         self._straight = straight(template.source)
         self._looped = engine(self._loop(), fuel=None)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import orjson
 
+from batchrun import jsonbytes
+
 _ODD = bytes(byte < 32 and byte not in b"\0\t\n\r" for byte in range(256))
 """1 for the bytes that JSON writes in some way of its own."""
 
@@ -14,7 +16,7 @@ def json_texts(values: list[str]) -> list[bytes] | None:
     Inside a JSON string each quote has a backslash before it, so `","` stands between two strings only.
     """
     try:
-        found = orjson.dumps(values)[2:-2].split(b'","')
+        found = jsonbytes.dumps(values)[2:-2].split(b'","')
     except orjson.JSONEncodeError:
         return None
     return found if len(found) == len(values) else None

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import orjson
 
+from batchrun import jsonbytes
 from batchrun.templates.bounds import TooComplex, growth_of
+from batchrun.templates.spelling import OURS, ToJson
 
 if TYPE_CHECKING:
     from minijinja import Environment, TemplateError
@@ -45,12 +47,14 @@ class SandboxError(ValueError):
 
 class Sandbox:
     """One template in which `fault_of` found nothing, ready to render. A `lenient` one takes a name that is not
-    there for nothing. `to_text` writes the values that it puts out."""
+    there for nothing. `to_text` writes the values that it puts out, `tojson` what that filter makes."""
 
-    def __init__(self, source: str, *, to_text: ToText, lenient: bool = False) -> None:
+    def __init__(
+        self, source: str, *, to_text: ToText, lenient: bool = False, tojson: ToJson = OURS.tojson
+    ) -> None:
         self._to_text, self._left = to_text, 0
         self._growth = growth_of(source, MAX_TEXT)
-        self._render = engine(source, self._emit, lenient=lenient).render_template
+        self._render = engine(source, self._emit, lenient=lenient, tojson=tojson).render_template
 
     def fits(self, size: int) -> bool:
         """Whether its values stay within bounds, for a row of `size` bytes."""
@@ -120,7 +124,12 @@ def names_of(source: str) -> list[str]:
 
 
 def engine(
-    source: str, to_text: ToText | None = None, *, lenient: bool = False, fuel: int | None = FUEL
+    source: str,
+    to_text: ToText | None = None,
+    *,
+    lenient: bool = False,
+    fuel: int | None = FUEL,
+    tojson: ToJson = OURS.tojson,
 ) -> Environment:
     """The engine with the template `t`, whose syntax it looks at when it renders it."""
     from minijinja import Environment
@@ -133,7 +142,7 @@ def engine(
         finalizer=to_text,
         fuel=fuel,
         globals={"namespace": _refusing("namespace"), "debug": _refusing("debug")},
-        filters={"format": _refusing("format"), "tojson": _to_json},
+        filters={"format": _refusing("format"), "tojson": _bounded(tojson)},
     )
 
 
@@ -156,12 +165,19 @@ def _refusing(name: str) -> Callable[..., object]:
     return refuse
 
 
-def _to_json(value: object, indent: object = None) -> object:
-    """The engine's filter `tojson`, which bounds no indent."""
-    if isinstance(indent, int) and indent > MAX_INDENT:
-        raise SandboxError(f"`tojson` takes no number larger than {MAX_INDENT:,}")
-    given = "" if indent is None else "(indent)"
-    return _plain_engine().eval_expr(f"value|tojson{given}", value=value, indent=indent)
+def _bounded(tojson: ToJson) -> Callable[..., object]:
+    """The filter `tojson`, whose indent the engine does not bound. What is no JSON is the engine's own to say."""
+    from minijinja import safe
+
+    def apply(value: object, indent: object = None) -> object:
+        if isinstance(indent, int) and indent > MAX_INDENT:
+            raise SandboxError(f"`tojson` takes no number larger than {MAX_INDENT:,}")
+        if (text := tojson(value, indent)) is not None:
+            return safe(text)
+        given = "" if indent is None else "(indent)"
+        return _plain_engine().eval_expr(f"value|tojson{given}", value=value, indent=indent)
+
+    return apply
 
 
 @cache
@@ -185,7 +201,7 @@ def _copied(values: Mapping[str, Any]) -> tuple[Mapping[str, Any], int]:
             nested = True
     if not nested:
         return values, size
-    copy = orjson.dumps(values)
+    copy = jsonbytes.dumps(values)
     return {name: _shrinking(value) for name, value in orjson.loads(copy).items()}, len(copy)
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import orjson
 
+from batchrun import jsonbytes
 from batchrun.codec import decode, encode
 from batchrun.errors import BatchrunError, Locked
 from batchrun.fs.confine import open_regular
@@ -54,7 +55,7 @@ class Notes:
     def save(self, name: str, note: Note) -> None:
         """Raises DiskError."""
         self._make(self._folder)
-        write_volatile(self._file(name), orjson.dumps(encode(note)))
+        write_volatile(self._file(name), jsonbytes.dumps(encode(note)))
 
     def forget(self, name: str) -> None:
         with suppress(OSError):

@@ -12,8 +12,7 @@ from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-import orjson
-
+from batchrun import jsonbytes
 from batchrun.codec import encode
 from batchrun.errors import (
     BatchrunError,
@@ -55,10 +54,10 @@ def main(order: Order, pipe: Connection) -> None:
     os.setpgid(0, 0)  # a Ctrl-C at the terminal is for the watcher, which tells us in its own way
 
     def tell(line: str, job: str) -> None:
-        pipe.send_bytes(orjson.dumps({"line": line, "job": job}))
+        pipe.send_bytes(jsonbytes.dumps({"line": line, "job": job}))
 
     with suppress(BrokenPipeError):  # nobody listens any more; the state has it all
-        pipe.send_bytes(orjson.dumps({"passed": encode(do(order, tell))}))
+        pipe.send_bytes(jsonbytes.dumps({"passed": encode(do(order, tell))}))
 
 
 def do(order: Order, tell: Tell) -> Passed:

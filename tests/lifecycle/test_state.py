@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
@@ -142,6 +143,18 @@ def test_damage_is_told_from_edits() -> None:
         RESTORE,
         'if it was edited on purpose, remove the line "checksum" and run it again',
     ]
+
+
+def test_a_state_of_an_older_orjson_is_not_damaged() -> None:
+    """It wrote 1e20 where 1e+20 is written now, and made the checksum of that."""
+    value = state(replace(active(Phase.SUBMITTED), due=1e20))
+    facts = orjson.loads(dumps(value))
+    del facts["checksum"]
+    old = orjson.dumps(facts, option=orjson.OPT_SORT_KEYS).replace(b"1e+20", b"1e20")
+    checksum = hashlib.sha256(old).hexdigest()[:16]
+    file = json.dumps({"checksum": checksum, **facts}).replace("1e+20", "1e20")
+    assert loads(file.encode(), where="") == value
+    assert "damaged" in str(refusal(file.replace("1e20", "1e21").encode()))
 
 
 def test_an_edited_file_without_its_checksum_is_taken() -> None:

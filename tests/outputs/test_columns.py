@@ -213,6 +213,8 @@ def test_cells_are_text_or_json(value: Any, text: str) -> None:
         ("-5\n", '"\'-5\n"'),
         (-5, "-5"),
         (-1e-9, "-1e-9"),
+        (1e300, "1e+300"),
+        ([-2.5e16], "[-2.5e+16]"),
         ("a=b", "a=b"),
         ("", ""),
         (None, ""),

@@ -18,9 +18,7 @@ from batchrun.model import FromFile, FromRow, Job, Json, Limits, Place, Row, Sli
 from batchrun.requests.expand import (
     KEY_BYTES,
     Expander,
-    Renderer,
     Request,
-    canonical,
     expand,
     facts_of,
     key_of,
@@ -28,6 +26,7 @@ from batchrun.requests.expand import (
     parts_of,
     settings_of,
 )
+from batchrun.requests.rendering import Renderer, canonical
 from batchrun.templates.compiled import to_text
 from tests.jobs import job, node
 

@@ -12,7 +12,19 @@ VALUES: dict[str, Any] = {"x": "a\nb", "l": [3, 1.5, None, True, "ü"], "d": {"k
 
 
 @pytest.mark.parametrize(
-    "expression", ["d|tojson", "d|tojson(2)", "d|tojson(indent=3)", "l|tojson", "x|tojson"]
+    "expression",
+    [
+        *(
+            "d|tojson",
+            "d|tojson(2)",
+            "d|tojson(indent=3)",
+            "d|tojson(0)",
+            "d|tojson(true)",
+            "d|tojson(false)",
+        ),
+        *("l|tojson", "l|tojson(2.0)", "x|tojson", "range(3)|tojson", "(d|items)|tojson", "(x|safe)|tojson"),
+        *("{1: 2}|string|tojson", "none|tojson", "d|tojson|e", "(d|tojson ~ '<')|e", "(x|lines)|tojson"),
+    ],
 )
 def test_tojson_is_the_engines_own(expression: str) -> None:
     engine = Environment(auto_escape_callback=lambda _: False)

@@ -6,8 +6,7 @@ import gzip
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import orjson
-
+from batchrun import jsonbytes
 from batchrun.simulator.faults.arguments import CODE, POSITIVE, TEXT, Kind, Takes, one_of
 from batchrun.simulator.faults.arguments import HEADERS as HEADER_VALUES
 from batchrun.simulator.faults.turn import Turn
@@ -30,7 +29,7 @@ def _html(reply: Reply, _size: int | None) -> Reply:
 
 
 def _json(value: object) -> Callable[[Reply, int | None], Reply]:
-    return lambda reply, _size: Reply(reply.status, orjson.dumps(value), reply.headers)
+    return lambda reply, _size: Reply(reply.status, jsonbytes.dumps(value), reply.headers)
 
 
 def _empty(reply: Reply, _size: int | None) -> Reply:
@@ -118,7 +117,7 @@ def answer(told: Mapping[str, Any], call: Call) -> Reply:
     if "body" in told:
         body = told["body"]
         kind = headers.pop("content-type", None)
-        content = body.encode() if isinstance(body, str) else orjson.dumps(body)
+        content = body.encode() if isinstance(body, str) else jsonbytes.dumps(body)
         return Reply(code, content, headers, content_type=kind or JSON_TYPE)
     error = told.get("error", {})
     message = error.get("message", "Scripted by the scenario")

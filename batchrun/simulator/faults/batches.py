@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from batchrun.simulator.faults.arguments import OBJECT, POSITIVE, SECONDS, WHOLE, YES, Kind, Takes
+from batchrun import jsonbytes
 from batchrun.simulator.faults.turn import Turn
 from batchrun.simulator.replies import Reply, no_results
 from batchrun.simulator.replies import not_found as no_such_batch
@@ -103,5 +104,5 @@ def _shown(turn: Turn, change: Callable[[dict[str, Any]], None]) -> Reply:
     value = orjson.loads(reply.body)
     for batch in value["data"] if turn.call.name == "list" else [value]:
         change(batch)
-    reply.body = orjson.dumps(value)
+    reply.body = jsonbytes.dumps(value)
     return reply

@@ -8,6 +8,7 @@ from itertools import islice
 
 import orjson
 
+from batchrun import jsonbytes
 from batchrun.fs.files import lines as lines_of
 from batchrun.simulator.faults.arguments import AMOUNT, POSITIVE, Takes, one_of
 from batchrun.simulator.faults.turn import Turn
@@ -66,7 +67,7 @@ def _spoiling(spoil: Callable[[bytes], list[bytes]]) -> Callable[[Iterator[bytes
 
 def _foreign(line: bytes) -> list[bytes]:
     result = orjson.loads(line)
-    return [orjson.dumps(result | {"custom_id": f"stranger-{result['custom_id'][:40]}"})]
+    return [jsonbytes.dumps(result | {"custom_id": f"stranger-{result['custom_id'][:40]}"})]
 
 
 def _reworded(line: bytes) -> bytes:
@@ -79,7 +80,7 @@ def _separators(line: bytes) -> list[bytes]:
     careless reader, none to JSON Lines."""
     result = orjson.loads(line)
     result["result"]["separators"] = "one\u2028two\u2029three\x85four\r\nfive\rsix"
-    return [orjson.dumps(result)[:-1] + b"\r}"]
+    return [jsonbytes.dumps(result)[:-1] + b"\r}"]
 
 
 def _endless(size: int) -> Iterator[bytes]:
