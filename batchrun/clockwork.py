@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,10 @@ class Clockwork:
     clock: Callable[[], float] = time.monotonic
     rng: Callable[[], float] = random.random
     now: Callable[[], float] = time.time
+
+    def today(self) -> date:
+        """The day of `now`, in UTC: what has retired by it, and what it costs."""
+        return datetime.fromtimestamp(self.now(), UTC).date()
 
 
 REAL = Clockwork()

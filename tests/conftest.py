@@ -14,11 +14,17 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from batchrun.simulator import Options, Simulator
 from tests.trials.tally import Campaign, Tally, table
 
 FAST = Options(process_seconds=0.0, cancel_seconds=0.0, retry_after=None)
+
+
+# How long a single example may take is a question to the machine, and to who else is on it.
+settings.register_profile("batchrun", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("batchrun")
 
 
 class MakeSimulator(Protocol):

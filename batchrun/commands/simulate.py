@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,6 +63,12 @@ if TYPE_CHECKING:
     metavar="FAULT",
     help="One fault more, as in a scenario: 'create: {accept_then: reset}'. May be given again.",
 )
+@click.option(
+    "--today",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="DAY",
+    help="The day by which models retire, such as 2027-01-31; default that of the table of models. Not the clock's.",
+)
 @common.json_option
 def command(
     port: int,
@@ -73,6 +80,7 @@ def command(
     foreign_results_url: str | None,
     scenario: Path | None,
     faults: tuple[str, ...],
+    today: datetime | None,
     as_json: bool,
 ) -> None:
     """Serve the Message Batches API on this machine, until interrupted.
@@ -82,6 +90,7 @@ def command(
     batchrun simulate --process-seconds 60 --partial-counts
     batchrun simulate --scenario faults.yaml --state /tmp/simulator
     batchrun simulate --fault 'create: {accept_then: reset}'
+    batchrun simulate --today 2027-01-31
     batchrun simulate --json | jq -r .url
 
     Any key is accepted and none is kept. Answers are made up, the same for the same request. The batches
@@ -118,6 +127,7 @@ def command(
 
     Each with all it takes: docs/simulator.md.
     """
+    from batchrun.cost.models import as_of
     from batchrun.simulator import Options, Scenario
 
     options = Options(
@@ -127,6 +137,7 @@ def command(
         partial_counts=partial_counts,
         foreign_results_url=foreign_results_url,
         scenario=(Scenario.load(scenario) if scenario else Scenario()).with_faults(faults, source="--fault"),
+        today=today.date() if today else as_of(),
     )
     # A signal is the way to end it, not a failure.
     with suppress(Interrupted), Interrupts():

@@ -98,13 +98,23 @@ def _family_and_version(model: str) -> tuple[str, Version]:
     return family, (int(found["major"]), int(found["minor"] or 0))
 
 
+def as_of() -> date:
+    """The day of the table of models."""
+    return date.fromisoformat(_table()["as_of"])
+
+
 @cache
-def _by_name() -> dict[str, Facts]:
+def _table() -> dict[str, Any]:
     # Most commands need no model's facts, and this takes long to import.
     from importlib.resources import files
 
-    data = json.loads(files("batchrun").joinpath("data/models.json").read_bytes())
-    facts = [_facts(entry) for entry in data["models"]]
+    table: dict[str, Any] = json.loads(files("batchrun").joinpath("data/models.json").read_bytes())
+    return table
+
+
+@cache
+def _by_name() -> dict[str, Facts]:
+    facts = [_facts(entry) for entry in _table()["models"]]
     return {name: fact for fact in facts for name in (*fact.aliases, fact.id)}
 
 

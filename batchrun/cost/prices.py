@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TypeAlias
 
+from batchrun.clockwork import REAL, Clockwork
 from batchrun.cost.amounts import US_FACTOR, Price, Rates
 from batchrun.cost.models import facts_of
 from batchrun.cost.usage import Tokens, searches_of
@@ -96,9 +97,9 @@ def _undated(model: str) -> str:
 
 
 @cache
-def price_of(model: str) -> Price | None:
-    """Today's price: genai-prices first, our own table for what it lacks, None for an unknown model."""
-    rates = _published(model) or _shipped(model)
+def price_of(model: str, clockwork: Clockwork = REAL) -> Price | None:
+    """The price of the day: genai-prices first, our own table for what it lacks, None for an unknown model."""
+    rates = _published(model, clockwork) or _shipped(model)
     return Price(rates, 1.0 if is_before(model, (4, 6)) else US_FACTOR) if rates else None
 
 
@@ -118,7 +119,7 @@ _PUBLISHED = {
 }
 
 
-def _published(model: str) -> tuple[Rates, ...] | None:
+def _published(model: str, clockwork: Clockwork) -> tuple[Rates, ...] | None:
     """The rates genai-prices knows. Imported here: it takes 0.2 s, and most commands need no price."""
     from genai_prices.data_snapshot import get_snapshot
     from genai_prices.types import TieredPrices
@@ -127,7 +128,7 @@ def _published(model: str) -> tuple[Rates, ...] | None:
         _, found = get_snapshot().find_provider_model(model, None, "anthropic", None)
     except LookupError:
         return None
-    prices = vars(found.get_prices(datetime.now(UTC)))
+    prices = vars(found.get_prices(datetime.fromtimestamp(clockwork.now(), UTC)))
     values = {ours: prices.get(theirs) for ours, theirs in _PUBLISHED.items()}
     if any(value is None for value in values.values()):
         return None

@@ -10,6 +10,8 @@ import errno
 import glob
 import hashlib
 import os
+import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -198,6 +200,14 @@ def settle(part: Path, path: Path) -> None:
         sync_folder(path.parent)
     except OSError as error:
         raise disk_error(error, path, "write") from error
+
+
+def clock_of(folder: Path) -> float:
+    """What the clock of the file system says, in seconds since the epoch: a file server has one of its own, and the
+    times of its files are by that. Ours where nothing can be written into `folder`."""
+    with suppress(OSError), tempfile.TemporaryFile(dir=folder) as stream:
+        return os.fstat(stream.fileno()).st_mtime
+    return time.time()
 
 
 def digest(path: Path) -> str:

@@ -43,7 +43,7 @@ def cancel_job(
     None: another process runs the job, and was asked. Raises NotFinished when a batch could not be reached;
     the next run cancels it.
     """
-    job = Target(environ=environ, config=config).load(spec, roots).job
+    job = Target(sandbox, environ, clockwork, config).load(spec, roots).job
     store = Store(job.root, job.name, sandbox=sandbox)
     state = store.load()
     if state is None or not phases.began(state):

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from batchrun.config.bounds import bounded, hurries
 from batchrun.config.find import environment_of
 from batchrun.config.layers import from_environment, resolve
 from batchrun.config.values import Config
+from batchrun.cost.models import as_of
 from batchrun.model import REHEARSAL, Job, Timing
 from batchrun.run.preflight import SANDBOX_ORIGIN
 from batchrun.rundir.store import runs_folder
@@ -60,10 +62,14 @@ class Target:
         from batchrun.spec import load
 
         hooks = self.settings.spec_hooks(watched=self.watched)
-        loaded = load(spec, name=name, roots=self.roots(roots), hooks=hooks)
+        loaded = load(spec, name=name, roots=self.roots(roots), hooks=hooks, today=self.today())
         if self.sandbox:
             return loaded
         return replace(loaded, warnings=(*loaded.warnings, *hurries(loaded.job, self.settings)))
+
+    def today(self) -> date:
+        """The day by which models retire: a rehearsal's is that of the table of models, as its API's is."""
+        return as_of() if self.sandbox else self.clockwork.today()
 
     def job(self, job: Job) -> Job:
         """`job` as it is run there, within the operator's bounds. A rehearsal hurries, and its invented answers

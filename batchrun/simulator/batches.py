@@ -13,7 +13,6 @@ from __future__ import annotations
 import shutil
 import tempfile
 import threading
-import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
@@ -23,7 +22,7 @@ from pathlib import Path
 import orjson
 
 from batchrun import jsonbytes
-from batchrun.fs.files import make_private_dir, write_atomic
+from batchrun.fs.files import clock_of, make_private_dir, write_atomic
 from batchrun.model import Json, RequestCounts
 from batchrun.simulator import ids
 from batchrun.simulator.counters import Counters, Judge, judging
@@ -160,7 +159,7 @@ class Batches:
         if record.counts is not None:
             return None
         with self._held(record.id) as held:
-            return counts_so_far(self._home(record.id), held, self._judges, self.clock())
+            return counts_so_far(self._home(record.id), held, self._judges, self.options.today, self.clock())
 
     def cancel(self, batch_id: str) -> Record:
         with self._held(batch_id) as record:
@@ -189,7 +188,7 @@ class Batches:
         """Write the results, once, whoever comes first; the others wait and read what it wrote."""
         with self._held(batch_id) as record:
             if record.counts is None:
-                counts = write_results(self._home(batch_id), record, self._judges)
+                counts = write_results(self._home(batch_id), record, self._judges, self.options.today)
                 record = replace(record, counts=counts)
                 self._save(record)
             return record
@@ -233,9 +232,11 @@ class Batches:
 
 def _clear(state: Path) -> None:
     """Remove the bodies that a killed simulator left half-way; not those another one may be reading."""
-    for folder in state.glob(f"{_INCOMING}*"):
-        if folder.stat().st_mtime < time.time() - DAY:
-            shutil.rmtree(folder, ignore_errors=True)
+    if left := list(state.glob(f"{_INCOMING}*")):
+        now = clock_of(state)
+        for folder in left:
+            if folder.stat().st_mtime < now - DAY:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Ledger:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
 from typing import Any
 
 import orjson
@@ -131,14 +130,14 @@ class Api:
     def _count_tokens(self, call: Call) -> Reply:
         params = _json_object(b"".join(call.body()))
         try:
-            model = check_countable(params, self._today())
+            model = check_countable(params, self.options.today)
         except ParamFault as fault:
             raise Refused(404 if fault.type == "not_found_error" else 400, str(fault)) from None
         return ok({"input_tokens": input_tokens(params, model)})
 
     def _models(self, call: Call) -> Reply:
         wanted = call.query.get("lifecycle[]") or call.query.get("lifecycle") or ["active", "deprecated"]
-        models = [model for model in catalog.listed() if model.lifecycle(self._today()) in wanted]
+        models = [model for model in catalog.listed() if model.lifecycle(self.options.today) in wanted]
         ids = [model.id for model in models]
         after, before = _one(call.query, "after_id"), _one(call.query, "before_id")
         for cursor in (after, before):
@@ -148,19 +147,16 @@ class Api:
         if before:
             end = ids.index(before)
             start = max(0, end - limit)
-            return ok(page([catalog.shown(m, self._today()) for m in models[start:end]], start > 0))
+            return ok(page([catalog.shown(m, self.options.today) for m in models[start:end]], start > 0))
         start = ids.index(after) + 1 if after else 0
-        found = [catalog.shown(model, self._today()) for model in models[start : start + limit]]
+        found = [catalog.shown(model, self.options.today) for model in models[start : start + limit]]
         return ok(page(found, start + limit < len(models)))
 
     def _model(self, call: Call) -> Reply:
         model = catalog.models().get(call.target)
         if model is None:
             raise Refused(404, f"model: {call.target}")
-        return ok(catalog.shown(model, self._today()))
-
-    def _today(self) -> date:
-        return datetime.fromtimestamp(self.clock(), UTC).date()
+        return ok(catalog.shown(model, self.options.today))
 
 
 def _json_object(data: bytes) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date
 
+from batchrun.cost.models import as_of
 from batchrun.simulator.scenario import Scenario
 
 
@@ -17,6 +19,8 @@ class Options:
     `retry_after`: the polling hint on a batch in progress (batches-api §1.2); None sends none.
     `partial_counts`: let the counts move while the batch runs (batches-api §2.7 knows both modes).
     `foreign_results_url`: an origin to put into `results_url` instead of the simulator's own.
+    `today`: the day by which models are deprecated and retired, whatever the clock says; default that of the table of
+    models that comes with batchrun.
     `api_keys`: the credentials to accept; None accepts any that is not empty. Kept in memory only.
     """
 
@@ -26,6 +30,7 @@ class Options:
     partial_counts: bool = False
     foreign_results_url: str | None = None
     scenario: Scenario | None = None
+    today: date = field(default_factory=as_of)
     api_keys: frozenset[str] | None = field(default=None, repr=False)
     max_body: int = 256 * 1024 * 1024
     max_requests: int = 100_000

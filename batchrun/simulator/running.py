@@ -12,7 +12,7 @@ import random
 from array import array
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime
+from datetime import date
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Self, TypeAlias
@@ -42,10 +42,10 @@ _LETTER = {
 }
 
 
-def write_results(home: Path, record: Record, judges: Judges) -> RequestCounts:
-    """Write `home`/results.jsonl and return its tally. The caller holds the batch's lock."""
+def write_results(home: Path, record: Record, judges: Judges, today: date) -> RequestCounts:
+    """Write `home`/results.jsonl and return its tally. `today` decides which models have retired. The caller holds the batch's lock."""
     done = record.done(record.ends_at)
-    outcomes = _write_answers(home, record, judges, done)[:done]
+    outcomes = _write_answers(home, record, judges, today, done)[:done]
     rest = ResultType.EXPIRED if record.cancel_initiated_at is None else ResultType.CANCELED
     with create(home / "rest.part") as stream:
         for line in islice(lines(home / "requests.jsonl"), done, None):
@@ -59,21 +59,21 @@ def write_results(home: Path, record: Record, judges: Judges) -> RequestCounts:
     return _tally(outcomes + _LETTER[rest] * (record.requests - done), processing=0)
 
 
-def counts_so_far(home: Path, record: Record, judges: Judges, now: float) -> RequestCounts:
+def counts_so_far(home: Path, record: Record, judges: Judges, today: date, now: float) -> RequestCounts:
     """The tally of what is done by `now`, for a batch that still runs. The caller holds the batch's lock."""
-    outcomes = _write_answers(home, record, judges, record.requests)
+    outcomes = _write_answers(home, record, judges, today, record.requests)
     done = record.done(now)
     return _tally(outcomes[:done], processing=record.requests - done)
 
 
-def _write_answers(home: Path, record: Record, judges: Judges, upto: int) -> bytes:
+def _write_answers(home: Path, record: Record, judges: Judges, today: date, upto: int) -> bytes:
     """Answer the first `upto` requests into `home`/answers.jsonl, unless it is there; one letter for each."""
     answers, outcomes = home / "answers.jsonl", home / "outcomes"
     if not answers.exists():
         letters = bytearray()  # one byte a request
         part = home / "answers.part"
         with judges() as judge, create(part) as stream:
-            answer = _Answering(record, judge)
+            answer = _Answering(record, judge, today)
             for line in islice(lines(home / "requests.jsonl"), upto):
                 request = orjson.loads(line)
                 kind, result = answer(request["custom_id"], request["params"])
@@ -92,8 +92,7 @@ def _tally(letters: bytes, *, processing: int) -> RequestCounts:
 class _Answering:
     """One request after the other of one batch; the prompt cache warms up on the way."""
 
-    def __init__(self, record: Record, judge: Judge) -> None:
-        today = datetime.fromtimestamp(record.created_at, UTC).date()
+    def __init__(self, record: Record, judge: Judge, today: date) -> None:
         self.record, self.judge = record, judge
         self.setting = Setting(record.api_version, record.betas, today, record.user_profile_id)
         self.cache = PromptCache()

@@ -10,12 +10,13 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from batchrun import units
+from batchrun.clockwork import REAL
 from batchrun.config.values import SpecHooks
 from batchrun.errors import DataError, MissingInput, Problem, SpecError
 from batchrun.fs.confine import open_regular, without_links
@@ -87,7 +88,7 @@ def load(
     data, fact = _contents(path)
     document = read(data, str(path))
     Complaints(job_validator(), document.faults).check(document.value)
-    loader = _Loader(path, document, fact, tuple(roots), today or datetime.now(UTC).date())
+    loader = _Loader(path, document, fact, tuple(roots), today or REAL.today())
     job = replace(loader.job(name or path.stem), on=loader.hooks(hooks))
     document.faults.raise_errors()
     return Loaded(job, document.faults.problems(document.faults.warnings))

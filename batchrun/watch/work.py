@@ -23,7 +23,7 @@ from batchrun.errors import (
     NameTaken,
 )
 from batchrun.fs.confine import without_links
-from batchrun.fs.files import signature
+from batchrun.fs.files import clock_of, signature
 from batchrun.hooks import record
 from batchrun.hooks.notify import tell_of_spec
 from batchrun.inputs.rows import resolve
@@ -205,7 +205,7 @@ class _Job:
         """The job's data, and of that, what may still be being written: it changed just now, by the clock of
         the file system, and nobody saw it hold still."""
         job, order = self._loaded.job, self._order
-        found, moving, now = [], [], time.time()
+        found, moving, now = [], [], clock_of(job.root)
         with suppress(BatchrunError):
             for path in resolve(job.input, root=job.root, roots=job.roots):
                 with suppress(OSError):

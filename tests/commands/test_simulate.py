@@ -70,6 +70,16 @@ def test_it_says_where_it_listens_and_leaves_when_told(tmp_path: Path, number: s
     assert (tmp_path / "ledger.jsonl").exists()
 
 
+def test_models_retire_by_a_day_that_is_told(tmp_path: Path) -> None:
+    for day, lifecycle in (("2026-06-29", "active"), ("2026-06-30", "retired")):
+        with running("--state", tmp_path, "--json", "--today", day) as process:
+            url = json.loads(line_of(process.stdout))["url"] + "/v1/models/claude-mythos-preview"
+            assert requests.get(url, headers=HEADERS, timeout=10).json()["lifecycle"] == lifecycle
+    with running("--today", "soon") as process:
+        assert "'soon' does not match the format '%Y-%m-%d'" in process.communicate(timeout=10)[1]
+        assert process.returncode == 2
+
+
 def test_without_json_stdout_is_empty(tmp_path: Path) -> None:
     with running("--state", tmp_path) as process:
         assert line_of(process.stderr).startswith("listening on ")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from batchrun.clockwork import REAL
 from batchrun.codec import decode, encode
 from batchrun.cost import prices
 from batchrun.cost.amounts import Price, Rates
@@ -31,7 +32,7 @@ def known(model: str) -> Price:
 
 @pytest.mark.parametrize("model", NAMES)
 def test_both_price_tables_agree(model: str) -> None:
-    facts, published = facts_of(model), prices._published(model)
+    facts, published = facts_of(model), prices._published(model, REAL)
     assert facts is not None
     if published is None:
         assert model in {"claude-mythos-5-1", "claude-mythos-5", "claude-mythos-preview"}

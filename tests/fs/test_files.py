@@ -6,6 +6,7 @@ import os
 import resource
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -272,3 +273,20 @@ def test_lines_end_with_lf_and_nothing_else(tmp_path: Path, data: bytes, expecte
 def test_paths_as_people_read_them() -> None:
     assert files.shown(Path.cwd() / "out" / "a") == str(Path("out", "a"))
     assert files.shown(Path("/elsewhere/a")) == "/elsewhere/a"
+
+
+# ---- the clock of the file system
+
+
+def test_the_clock_of_a_folder_is_that_of_its_file_system(tmp_path: Path) -> None:
+    before = tmp_path / "before"
+    before.touch()
+    told = files.clock_of(tmp_path)
+    after = tmp_path / "after"
+    after.touch()
+    assert before.stat().st_mtime <= told <= after.stat().st_mtime
+    assert names(tmp_path) == ["after", "before"]
+
+
+def test_where_nothing_can_be_written_it_is_ours(tmp_path: Path) -> None:
+    assert files.clock_of(tmp_path / "missing") == pytest.approx(time.time(), abs=60)

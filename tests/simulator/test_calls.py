@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from batchrun.simulator import Simulator
-from tests.conftest import MakeSimulator
-from tests.simulator.helpers import Client, error_of, params
+from batchrun.cost.models import as_of
+from batchrun.simulator import Simulator, catalog
+from tests.conftest import FAST, MakeSimulator
+from tests.simulator.helpers import Client, Clock, error_of, params
 
 
 def count(client: Client, body: Any) -> Any:
@@ -52,7 +54,7 @@ def models(client: Client, **query: Any) -> Any:
 
 
 def test_models_in_pages(make_simulator: MakeSimulator) -> None:
-    simulator = make_simulator(clock=datetime(2026, 11, 22, tzinfo=UTC).timestamp)
+    simulator = make_simulator(options=replace(FAST, today=date(2026, 11, 22)))
     with Client(simulator) as client:
         ids = [model["id"] for model in models(client, limit=1000)["data"]]
         assert "claude-haiku-4-5-20251001" in ids
@@ -65,6 +67,21 @@ def test_models_in_pages(make_simulator: MakeSimulator) -> None:
         assert ([model["id"] for model in before["data"]], before["has_more"]) == (ids[1:3], True)
         retired = models(client, **{"lifecycle[]": "retired"})["data"]
         assert [model["id"] for model in retired] == ["claude-mythos-preview"]
+
+
+def test_models_do_not_retire_by_the_clock(make_simulator: MakeSimulator) -> None:
+    ends = next(m for m in catalog.listed() if m.retires and m.retires > as_of())
+    assert ends.retires is not None
+    late = Clock(datetime(2200, 1, 1, tzinfo=UTC).timestamp())
+    for today, retired in ((as_of(), False), (ends.retires - timedelta(1), False), (ends.retires, True)):
+        simulator = make_simulator(options=replace(FAST, today=today), clock=late)
+        with Client(simulator) as client:
+            shown = client.http.get(f"{client.url}/v1/models/{ends.id}", timeout=10).json()
+            assert (shown["lifecycle"] == "retired") is retired
+            batch = client.create({"custom_id": "a", "params": params(model=ends.id)})
+            kind = client.results(batch["id"])["a"]["type"]
+            assert kind == ("errored" if retired else "succeeded")
+    assert FAST.today == as_of()
 
 
 def test_one_model(simulator: Simulator) -> None:
