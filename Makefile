@@ -10,17 +10,34 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 TRIALS ?= build/trials.jsonl
 SECONDS ?= 60
 SEED   ?= 1
+TESTS  ?=
 
-.PHONY: help demo test crash load fuzz bench lint types format wheel lock clean
+.PHONY: help demo test test-lowest test-newest test-later crash load fuzz bench lint types format wheel lock clean
 
 help: ## what there is to make
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: $(VENV)/.installed ## run a real job against the embedded API, without a key
 	@sh tests/demo.sh $(BIN)/batchrun
 
 test: $(VENV)/.installed-dev ## the whole test suite
 	$(BIN)/python -m pytest -n 3
+
+test-lowest: $(VENV)/.installed-dev ## the suite with the lowest versions that pyproject.toml allows
+	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv-lowest
+	$(BIN)/uv pip install --quiet --python .venv-lowest --resolution lowest-direct -e '.[dev,parquet]'
+	.venv-lowest/bin/python -m pytest -n 3 $(TESTS)
+
+test-newest: $(VENV)/.installed-dev ## the suite with the newest versions of everything: what the world did meanwhile
+	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv-newest
+	$(BIN)/uv pip install --quiet --python .venv-newest --upgrade -e '.[dev,parquet]'
+	.venv-newest/bin/python -m pytest -n 3 $(TESTS)
+
+test-later: $(VENV)/.installed-dev ## the suite with the clock 400 days ahead, and 4,000
+	for days in 400 4000; do \
+	  $(BIN)/python -m tests.later $$days .venv-later-$$days && \
+	  .venv-later-$$days/bin/python -m pytest -n 3 -W ignore::pytest.PytestAssertRewriteWarning $(TESTS) || exit 1; \
+	done
 
 bench: $(VENV)/.installed-dev ## every stage beside its floor and plain scripts; a quarter of an hour
 	$(BIN)/python -m benchmarks --million
@@ -53,7 +70,7 @@ lock: $(VENV)/.installed-dev ## name the newest versions of everything in constr
 	  --no-annotate --custom-compile-command 'make lock' --output-file constraints.txt
 
 clean: ## remove what was made here
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-lowest .venv-newest .venv-later-* build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
