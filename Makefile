@@ -12,7 +12,7 @@ SECONDS ?= 60
 SEED   ?= 1
 TESTS  ?=
 
-.PHONY: help demo test test-lowest test-newest test-later crash load fuzz bench lint types format wheel lock clean
+.PHONY: help demo test test-lowest test-newest test-later model crash load fuzz bench lint types format wheel lock clean
 
 help: ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -41,6 +41,9 @@ test-later: $(VENV)/.installed-dev ## the suite with the clock 400 days ahead, a
 
 bench: $(VENV)/.installed-dev ## every stage beside its floor and plain scripts; a quarter of an hour
 	$(BIN)/python -m benchmarks --million
+
+model: $(VENV)/.installed-dev ## every history of a job up to a bound, beside a model of the API; some minutes
+	$(BIN)/python -m tests.model
 
 crash: $(VENV)/.installed-dev ## the three promises under every fault; an hour or more
 	$(BIN)/python -m pytest -n 2 -rs -m 'campaign or trials' --trials $(TRIALS)
