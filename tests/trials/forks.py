@@ -7,7 +7,8 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -93,6 +94,38 @@ class Forks:
         self._order(args, cwd, env, strike={**asdict(strike), "report": str(count)})
         ran = self._ended(args)
         return ran, count.stat().st_size
+
+    def beside(
+        self,
+        *args: str,
+        cwd: Path,
+        env: Mapping[str, str],
+        meanwhile: Callable[[], None],
+        stopped_before: int = 0,
+    ) -> Ran:
+        """Run it while `meanwhile` does something else; or stop it before that effect, and let it go on
+        afterwards (SIGSTOP, SIGCONT)."""
+        special: dict[str, Any] = {}
+        if stopped_before:
+            strike = asdict(Strike(stopped_before, signals=("STOP",)))
+            special["strike"] = {**strike, "report": str(self._list.with_name("effects"))}
+        self._order(args, cwd, env, **special)
+        child = self._stopped() if stopped_before else None
+        meanwhile()
+        if child is not None:
+            os.kill(child, signal.SIGCONT)
+        return self._ended(args)
+
+    def _stopped(self) -> int | None:
+        """The child, once it has stopped; None where it came to its end before."""
+        assert self._server.stdout
+        tasks = Path(f"/proc/{self._server.pid}/task/{self._server.pid}/children")
+        while not select.select([self._server.stdout], [], [], 0.002)[0]:
+            for child in tasks.read_text().split():
+                with suppress(OSError):  # it is gone since
+                    if Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[0] == "T":
+                        return int(child)
+        return None
 
     def lines(self, *args: str, cwd: Path, env: Mapping[str, str]) -> tuple[Ran, list[Line]]:
         """Run it, and tell which lines of the package ran, in the order of their first time."""

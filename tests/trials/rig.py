@@ -115,7 +115,7 @@ class Rig:
 
     def __enter__(self) -> Self:
         self.cold = self._open.enter_context(Forks(self.folder / "cold", OUTSIDE))
-        names = self._modules()
+        names = self.modules()
         self.warm = self._open.enter_context(Forks(self.folder / "warm", names))
         return self
 
@@ -124,7 +124,7 @@ class Rig:
     ) -> None:
         self._open.close()
 
-    def _modules(self) -> list[str]:
+    def modules(self) -> list[str]:
         """All that runs of every kind import."""
         script = (
             "import sys, batchrun.__main__, batchrun.fastpath.specpeek, batchrun.cli, batchrun.commands.run, batchrun.commands.cancel, batchrun.run.decisions,"
