@@ -32,8 +32,8 @@ class Explored:
     depth: int = 0
     ends: int = 0
     seconds: float = 0.0
-    whole: bool = True
-    """Whether there was nothing left to explore."""
+    open: int = 0
+    """States at the bound of depth: what follows them was not looked at."""
     faults: list[Fault] = field(default_factory=list)
 
 
@@ -48,6 +48,7 @@ class _Graph:
     before: list[list[int]] = field(default_factory=list)
     """From where an ordinary step leads here."""
     ends: list[int] = field(default_factory=list)
+    open: list[int] = field(default_factory=list)
 
     def add(self, world: World, parent: int, name: str) -> tuple[int, bool]:
         key = _digest(self.model, world)
@@ -67,9 +68,9 @@ class _Graph:
         return tuple(reversed(names))
 
     def stranded(self) -> Iterator[int]:
-        """The states from which no ordinary steps lead to an end."""
+        """The states from which no ordinary steps lead to an end, or past the bound."""
         reached = bytearray(len(self.came_from))
-        rest = list(self.ends)
+        rest = [*self.ends, *self.open]
         while rest:
             number = rest.pop()
             if not reached[number]:
@@ -92,21 +93,20 @@ def _rest(state: RunState) -> tuple[object, ...]:
     return (state.canceled, rows, *there, len(state.prices))
 
 
-def explore(model: Model, *, states: int | None = None, faults: int = 1) -> Explored:
-    """All that can be reached from the model's first state: at most so many `states`, until so many `faults` are
-    found."""
+def explore(model: Model, *, depth: int | None = None, faults: int = 1) -> Explored:
+    """All that can be reached from the model's first state in so many steps, until so many `faults` are found."""
     found, graph, began = Explored(), _Graph(model), time.monotonic()
     judge = _Judge(model)
     first = model.first()
     graph.add(first, -1, "")
     rest = deque([(0, first)])
     while rest and len(found.faults) < faults:
-        if states is not None and len(graph.came_from) >= states:
-            found.whole = False
-            break
         number, world = rest.popleft()
         if at_an_end(world, model.policy):
             graph.ends.append(number)
+        if graph.depth[number] == depth:
+            graph.open.append(number)
+            continue
         for step in _steps(graph, number, world, found):
             found.transitions += 1
             there, new = graph.add(step.world, number, step.name)
@@ -115,10 +115,11 @@ def explore(model: Model, *, states: int | None = None, faults: int = 1) -> Expl
             if new:
                 found.faults += [Fault(text, graph.history(there)) for text in judge.faults(step.world)]
                 rest.append((there, step.world))
-    if found.whole and not found.faults:
+    if not found.faults:
         nowhere = [Fault("nothing leads on to an end", graph.history(n)) for n in graph.stranded()]
         found.faults += nowhere[:faults]
     found.states, found.depth, found.ends = len(graph.came_from), max(graph.depth), len(graph.ends)
+    found.open = len(graph.open)
     found.seconds = time.monotonic() - began
     return found
 
