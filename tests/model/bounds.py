@@ -38,13 +38,14 @@ WHOLE = (
     Scenario("two shards: a fault, a stranger, a decision", 1, Bounds(1, strangers=1, decisions=1)),
     Scenario("a shard of two: two faults, a stranger, a decision", 2, Bounds(2, strangers=1, decisions=1)),
     Scenario("a shard of two: three faults", 2, Bounds(3), depth=22),
+    Scenario("a shard of two: a fault, an edit, a stranger", 2, Bounds(1, edits=1, strangers=1)),
 )
 """For `make model`."""
 
 SAMPLE = (
     Scenario("two shards: a fault", 1, Bounds(1)),
     Scenario("a shard of two: a fault, a cancel", 2, Bounds(1, cancels=1), depth=20),
-    Scenario("a shard of two: a fault, a stranger", 2, Bounds(1, strangers=1)),
+    Scenario("a shard of two: a fault, an edit, a stranger", 2, Bounds(1, edits=1, strangers=1), depth=10),
     Scenario("a shard of two: a cancel, a retry, an edit", 2, Bounds(0, 1, 1, 1), depth=12),
 )
 """For `make test`."""
