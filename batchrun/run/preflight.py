@@ -42,7 +42,7 @@ def allow_first_spend(engine: Engine, consent: Consent | None = None) -> None:
 def check_identity(engine: Engine, origin: str, because: str) -> None:
     """One run directory belongs to one spec and one API. `because` is what sets `origin`. Raises ConfigError."""
     state, job = engine.state, engine.job
-    if state.expansion is None:
+    if not phases.began(state):
         _refuse_renamed(engine)
     if state.origin != origin:
         if phases.began(state):

@@ -19,17 +19,17 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batchrun.errors import ConfigError, DataError, DiskError, Locked, MissingInput
+from batchrun.errors import ConfigError, DataError, DiskError, Locked, MissingInput, BatchrunError
 from batchrun.fs import STATE_FOLDER as FOLDER
 from batchrun.fs import files
 from batchrun.fs.confine import open_regular
 from batchrun.fs.permissions import fault_of_folder, open_file
 from batchrun.lifecycle import state
-from batchrun.lifecycle.state import Phase, RunState, Shard
+from batchrun.lifecycle.phases import never_created
+from batchrun.lifecycle.state import RunState, Shard
 from batchrun.rundir import lock as joblock
 from batchrun.safetext import escaped
 
@@ -41,6 +41,9 @@ SANDBOX = "@sandbox"
 _FILE = re.compile(r"[0-9]{4,}\.jsonl")
 _PART = re.compile(r"\.[0-9]{4,}\.jsonl\.[0-9]+\.part")
 """The names that we give in shards/ and rows/, and so may remove."""
+_TEMPORARY = re.compile(r"\..+\.[0-9]+\.part")
+_LOG = "log.jsonl"
+_OF_HOOKS = (b'"event": "HookCalled"', b'"event": "HookFailed"')
 
 
 def runs_folder(root: Path, *, sandbox: bool = False) -> Path:
@@ -136,20 +139,32 @@ class Store:
         files.write_atomic(self.state_file, state.dumps(value))
 
     def _refuse_to_start_afresh(self) -> None:
-        """A state is saved before the first shard is written, so shards without one mean that it was lost."""
-        names = chain.from_iterable((self.folder / name).glob("*") for name in ("shards", "results"))
-        if any(path.suffix in (".jsonl", ".sent") for path in names):
+        """A state is saved before anything else is written, so whatever is here without one means that it was
+        lost, with what it knew of batches that were sent."""
+        if left := next(self._left_by_a_run(), None):
             raise ConfigError(
-                "the state file is missing, but shards or results of an earlier run are here",
+                f"the state file is missing, but {left} of an earlier run is here",
                 where=str(self.state_file),
                 hint="restore it from a backup, or move the folder away to start afresh and pay again",
             )
 
+    def _left_by_a_run(self) -> Iterator[str]:
+        """What only a run that had saved its state can have left. What hooks were told may come before that."""
+        for path in sorted(self.folder.rglob("*")):
+            name = str(path.relative_to(self.folder))
+            before = name in ("lock", self.state_file.name, self.hooks_file.name) or _TEMPORARY.fullmatch(
+                path.name
+            )
+            if path.is_dir() or before or (name == _LOG and _tells_of_hooks_alone(path)):
+                continue
+            yield name
+
     def knows_more(self, current: RunState) -> list[str]:
-        """The shards that were sent, by the files, and not by `current`."""
+        """The shards that were sent, by the files, and not by `current`: the mark goes before the state says
+        that nothing was created."""
         sent = [p.stem for p in (self.folder / "shards").glob("*.sent")]
         sent += [p.stem for p in (self.folder / "results").glob("*.jsonl") if _FILE.fullmatch(p.name)]
-        known = {s.id for s in current.shards if s.phase is not Phase.PLANNED}
+        known = {s.id for s in current.shards if not never_created(s)}
         return sorted(set(sent) - known)
 
     def refuse_older(self, current: RunState) -> None:
@@ -206,7 +221,7 @@ class Store:
 
     def log(self, now: str, event: str, facts: Mapping[str, object]) -> None:
         """Add a line for people. Never fails: the log decides nothing."""
-        path = self.folder / "log.jsonl"
+        path = self.folder / _LOG
         with suppress(OSError):
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
             handle = open_file(path, flags)
@@ -246,3 +261,10 @@ class Store:
     def owned_elsewhere(self) -> frozenset[str]:
         """The batches that other jobs of this folder own (design §4, reconciling)."""
         return frozenset(batch for other in self.others() for batch in other.batches)
+
+
+def _tells_of_hooks_alone(log: Path) -> bool:
+    """Whether the log has no line of a run: hooks may have been called for one that never came to begin."""
+    with suppress(BatchrunError, OSError), open_regular(log) as stream:
+        return all(any(event in line for event in _OF_HOOKS) for line in stream)
+    return False

@@ -239,6 +239,27 @@ def test_a_renamed_spec_does_not_pay_again(bench: Bench) -> None:
     assert bench.state("a").spec == "b.yaml"
 
 
+@pytest.mark.parametrize("stopped", ["over budget", "no key"])
+def test_a_job_that_was_prepared_and_never_sent_is_as_a_new_one(stopped: str, bench: Bench) -> None:
+    """Its rows stand in its state, but it has no claim to them: another name of the spec may have paid."""
+    spec = bench.job("a.yaml", rows=2, limits={"max_cost_usd": 0 if stopped == "over budget" else 5})
+    bench.run("run", "a.yaml", code=4 if stopped == "over budget" else 78, ANTHROPIC_API_KEY="")
+    assert bench.state("a").expansion is not None
+    spec.rename(bench.path("b.yaml"))
+    bench.job("b.yaml")
+    bench.go("b.yaml", code=0)
+    bench.path("b.yaml").rename(spec)
+    bench.output.unlink()
+    for _ in range(2):
+        assert refused(bench, ConfigError, "a.yaml") == (
+            "a.yaml is b.yaml under a new name, and its job 'b' has begun; nothing was submitted",
+            "add `name: b` to carry on with it, or move .batchrun/b away to start afresh and pay again",
+        )
+    bench.job("a.yaml", name="b")
+    bench.go("a.yaml", code=0)
+    assert len(bench.ledger()) == 1
+
+
 def test_a_spec_that_was_renamed_and_edited_does_not_pay_again(bench: Bench) -> None:
     bench.serve(seconds=1000)
     spec = bench.job("a.yaml", rows=1)

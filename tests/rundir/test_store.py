@@ -13,7 +13,7 @@ import pytest
 
 from batchrun.errors import CannotCreate, ConfigError, DiskError, ExitCode, Locked
 from batchrun.fs import files
-from batchrun.lifecycle.state import Phase, RunState, Shard
+from batchrun.lifecycle.state import Phase, Reason, RunState, Shard
 from batchrun.rundir.store import Store, runs_folder
 from tests.states import active, expansion, sent, state
 
@@ -241,14 +241,20 @@ def test_a_damaged_state_is_refused_by_name(store: Store) -> None:
     assert caught.value.where == str(store.state_file)
 
 
-@pytest.mark.parametrize("name", ["shards/0001.jsonl", "shards/0001.sent", "results/0001.jsonl"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("shards/0001.jsonl", "shards/0001.sent", "results/0001.jsonl", "results/0001.part"),
+        *("rows/000001.jsonl", "log.jsonl", "cancel", "something"),
+    ],
+)
 def test_a_lost_state_never_means_to_start_afresh(store: Store, name: str) -> None:
     saved(store, state())
-    (store.folder / name).touch()
+    (store.folder / name).write_text('{"at": "now", "event": "Prepared"}\n')
     store.state_file.unlink()
     with pytest.raises(ConfigError) as caught:
         store.load()
-    assert str(caught.value) == "the state file is missing, but shards or results of an earlier run are here"
+    assert str(caught.value) == f"the state file is missing, but {name} of an earlier run is here"
     assert (
         caught.value.hint == "restore it from a backup, or move the folder away to start afresh and pay again"
     )
@@ -257,7 +263,10 @@ def test_a_lost_state_never_means_to_start_afresh(store: Store, name: str) -> No
 
 def test_a_run_that_died_before_its_first_state_starts_afresh(store: Store) -> None:
     with store.locked():
-        (store.folder / "shards" / ".0001.jsonl.7.part").touch()
+        for name in ("shards/.0001.jsonl.7.part", ".state.json.7.part", "hooks.json"):
+            (store.folder / name).touch()
+        store.log("now", "HookFailed", {"detail": "no such command"})
+        store.log("now", "HookCalled", {})
     assert store.load() is None
 
 
@@ -315,7 +324,17 @@ def test_a_state_whose_names_lead_out(store: Store, value: RunState, name: str) 
 
 
 @pytest.mark.parametrize("name", ["shards/0002.sent", "results/0002.jsonl", "results/10000.jsonl"])
-@pytest.mark.parametrize("second", [(), (active(Phase.PLANNED, "0002"),)])
+@pytest.mark.parametrize(
+    "second",
+    [
+        (),
+        (active(Phase.PLANNED, "0002"),),
+        *(
+            (active(Phase.REFUSED, "0002", reason=r),)
+            for r in (Reason.REJECTED, Reason.LOST, Reason.TOO_LARGE)
+        ),
+    ],
+)
 def test_a_state_older_than_what_was_sent(store: Store, name: str, second: tuple[Shard, ...]) -> None:
     value = state(active(Phase.SUBMITTED), *second)
     saved(store, value)
@@ -333,9 +352,16 @@ def test_a_state_older_than_what_was_sent(store: Store, name: str, second: tuple
     )
 
 
-@pytest.mark.parametrize("phase", [phase for phase in Phase if phase is not Phase.PLANNED])
-def test_a_state_that_knows_what_was_sent(store: Store, phase: Phase) -> None:
-    value = state(active(phase))
+@pytest.mark.parametrize(
+    "second",
+    [
+        *(active(phase) for phase in Phase if phase not in (Phase.PLANNED, Phase.REFUSED)),
+        *(active(Phase.REFUSED, reason=reason) for reason in (Reason.REPLACED, Reason.ABANDONED)),
+    ],
+    ids=lambda shard: shard.reason or shard.phase,
+)
+def test_a_state_that_knows_what_was_sent(store: Store, second: Shard) -> None:
+    value = state(second)
     saved(store, value)
     files.leave_mark(store.sent_mark("0001"))
     store.results("0001").touch()
