@@ -14,6 +14,7 @@ from batchrun.lifecycle.candidates import could_be
 from batchrun.lifecycle.state import Phase, Reason, Shard
 from batchrun.providers.base import TryLater
 from batchrun.reports.outcome import Outcome, standing
+from batchrun.run.elsewhere import refuse_asked_elsewhere
 from batchrun.run.jobs import Shield, look, opened
 from batchrun.run.outputplace import guard_output
 from batchrun.run.preflight import allow_first_spend
@@ -95,6 +96,7 @@ def retry_job(
             engine.rescue()
         fetched = [s for s in engine.state.shards if s.phase is Phase.FETCHED]
         engine.record(retry_rows(fetched, engine.job, engine.state, engine.store, every=True))
+        refuse_asked_elsewhere(engine)
         allow_first_spend(engine)
         engine.run(wait=wait)
         return standing(engine.job, engine.state)
@@ -168,6 +170,7 @@ def resubmit_shard(
         shard = _undecided(engine, shard_id, gone=True)
         guard_output(engine.job, engine.state, engine.store, overwrite=engine.overwrite)
         engine.prepare()
+        refuse_asked_elsewhere(engine)
         engine.record(resend(shard, engine.job, engine.state, engine.store, abandoned=True))
         engine.run(wait=wait)
         return standing(engine.job, engine.state)

@@ -32,6 +32,7 @@ from batchrun.reports.outcome import Outcome, standing
 from batchrun.reports.status import command_for
 from batchrun.run.depfile import Depfile
 from batchrun.run.depfile import write as write_depfile
+from batchrun.run.elsewhere import refuse_asked_elsewhere
 from batchrun.run.outputplace import guard_output
 from batchrun.run.preflight import Consent, allow_first_spend, check_identity
 from batchrun.run.target import Target, connection
@@ -146,6 +147,7 @@ def advance(
             before = engine.state.collected or before  # what was only touched is no news
             if expanded and engine.state.expansion:
                 expanded(engine.job, engine.state.expansion, media)
+            refuse_asked_elsewhere(engine)
         except (CannotCreate, ConfigError, DataError, MissingInput):
             _rescue(engine)
             raise

@@ -20,11 +20,11 @@ from batchrun.errors import BatchrunError
 from batchrun.fs.confine import open_regular
 from batchrun.fs.files import signature, write_volatile
 from batchrun.lifecycle import phases, state
-from batchrun.lifecycle.state import RunState
+from batchrun.lifecycle.state import Phase, RunState
 from batchrun.model import FileFact
 
 INDEX = "@index.json"
-VERSION = 1
+VERSION = 2
 STALE = 8
 """So many states read anew are worth writing the index again."""
 
@@ -43,6 +43,12 @@ class Neighbour:
     written: FileFact | None
     batches: tuple[str, ...]
     """The batches that are proven to be its own."""
+    asked: FileFact | None = None
+    """Its spec, as it was when its rows were last read."""
+    settings: str = ""
+    """`Expansion.settings`."""
+    outrun: bool = False
+    """Whether it has answers that its rows do not ask for any more, and what they ask is not all sent yet."""
 
 
 def neighbours(runs: Path, *, leaving_out: str) -> Iterator[Neighbour]:
@@ -90,15 +96,35 @@ def _encoded(found: RunState) -> list[Any]:
         phases.under_way(found),
         None if last is None else dict(last.parts),
         list(last.input_paths) if last else [],
-        written and [written.path, written.size, written.mtime_ns, written.sha256],
+        written and _listed(written),
         [s.batch.id for s in found.shards if s.batch and not s.batch.provisional],
+        next((_listed(fact) for fact in last.spec_files if fact.path == found.spec), None) if last else None,
+        last.settings if last else "",
+        _outrun(found),
     ]
 
 
+def _outrun(found: RunState) -> bool:
+    """By the numbers; rows that were tried again make it so, too."""
+    planned = sum(s.requests for s in found.shards if s.phase is Phase.PLANNED)
+    asked = found.expansion.requests if found.expansion else 0
+    return planned > 0 and sum(s.requests for s in phases.live(found.shards)) > asked - planned
+
+
+def _listed(fact: FileFact) -> list[str | int]:
+    return [fact.path, fact.size, fact.mtime_ns, fact.sha256]
+
+
 def _decoded(values: list[Any]) -> Neighbour:
-    job, spec, began, under_way, asks, inputs, written, batches = values
-    fact = FileFact(*written) if written else None
-    return Neighbour(job, spec, began, under_way, asks, tuple(inputs), fact, tuple(batches))
+    job, spec, began, under_way, asks, inputs, written, batches, asked, settings, outrun = values
+    return Neighbour(
+        *(job, spec, began, under_way, asks, tuple(inputs)),
+        FileFact(*written) if written else None,
+        tuple(batches),
+        FileFact(*asked) if asked else None,
+        settings,
+        outrun,
+    )
 
 
 def _load(path: Path) -> dict[str, list[Any]]:

@@ -69,7 +69,7 @@ class Store:
     """One job's run directory. Nothing is created before `locked()`."""
 
     def __init__(self, root: Path, job: str, *, sandbox: bool = False) -> None:
-        self.folder = runs_folder(root, sandbox=sandbox) / job
+        self.folder, self.sandbox = runs_folder(root, sandbox=sandbox) / job, sandbox
         self._parts = tuple(self.folder / name for name in ("shards", "results", "rows"))
         above = (root / FOLDER, root / FOLDER / SANDBOX) if sandbox else (root / FOLDER,)
         self._folders = (*above, self.folder, *self._parts)

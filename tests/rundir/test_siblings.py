@@ -11,7 +11,7 @@ from batchrun.lifecycle.state import Phase, RunState
 from batchrun.model import FileFact
 from batchrun.rundir.siblings import INDEX, STALE, Neighbour, neighbours
 from batchrun.rundir.store import Store, runs_folder
-from tests.states import active, sent, state
+from tests.states import active, expansion, sent, state
 
 
 @pytest.fixture
@@ -38,10 +38,23 @@ def test_what_a_neighbour_tells(tmp_path: Path) -> None:
         tmp_path, "a", states.RunState("a", "a.yaml", "anthropic", "x", shards=found.shards, written=written)
     )
     save(tmp_path, "b", RunState("b", "b.yaml", "anthropic", "x"))
-    assert list(neighbours(runs_folder(tmp_path), leaving_out="")) == [
+    last = expansion()
+    save(tmp_path, "c", RunState("c", "job.yaml", "anthropic", "x", expansion=last))
+    expected = [
         Neighbour("a", "a.yaml", True, True, None, (), written, ("msgbatch_1",)),
         Neighbour("b", "b.yaml", False, False, None, (), None, ()),
+        Neighbour(
+            *("c", "job.yaml", False, False, {"model": "22"}, ("data/*.csv",), None, ()),
+            asked=last.spec_files[0],
+            settings="0011",
+        ),
     ]
+    assert list(neighbours(runs_folder(tmp_path), leaving_out="")) == expected
+    for number in range(STALE):
+        save(tmp_path, f"x{number}", RunState("x", "x.yaml", "anthropic", "x"))
+    for _ in range(2):  # from the states, and from the index
+        assert list(neighbours(runs_folder(tmp_path), leaving_out=""))[:3] == expected
+    assert (runs_folder(tmp_path) / INDEX).exists()
 
 
 def test_an_index_stands_in_for_unchanged_states(runs: Path) -> None:
@@ -64,7 +77,7 @@ def test_a_job_that_went(runs: Path) -> None:
     assert batches(runs) == [*before[:3], *before[4:]]
 
 
-@pytest.mark.parametrize("damage", [b"", b"[]", b'{"version": 1}', b'{"version": 2, "states": {}}'])
+@pytest.mark.parametrize("damage", [b"", b"[]", b'{"version": 2}', b'{"version": 1, "states": {}}'])
 def test_a_damaged_index_is_made_again(runs: Path, damage: bytes) -> None:
     before = batches(runs)
     (runs / INDEX).write_bytes(damage)
