@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchrun.errors import BatchrunError, NameTaken
-from batchrun.fs.confine import STATE_FOLDER
+from batchrun.fs import STATE_FOLDER
 from batchrun.lifecycle.phases import live
 from batchrun.lifecycle.state import Phase
 from batchrun.requests.expand import settings_of

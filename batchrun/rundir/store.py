@@ -22,7 +22,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batchrun.errors import ConfigError, DataError, DiskError, Locked, MissingInput, BatchrunError
+from batchrun.errors import BatchrunError, ConfigError, DataError, DiskError, Locked, MissingInput
 from batchrun.fs import STATE_FOLDER as FOLDER
 from batchrun.fs import files
 from batchrun.fs.confine import open_regular

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 
 import time_machine
 
-
 _moved: set[int] = set()
 
 

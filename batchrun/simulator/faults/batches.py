@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 
-from batchrun.simulator.faults.arguments import OBJECT, POSITIVE, SECONDS, WHOLE, YES, Kind, Takes
 from batchrun import jsonbytes
+from batchrun.simulator.faults.arguments import OBJECT, POSITIVE, SECONDS, WHOLE, YES, Kind, Takes
 from batchrun.simulator.faults.turn import Turn
 from batchrun.simulator.replies import Reply, no_results
 from batchrun.simulator.replies import not_found as no_such_batch
