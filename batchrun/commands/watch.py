@@ -65,7 +65,11 @@ def command(
         watched = [Folder(folder, own, tell) for folder, own in zip(unique, each, strict=True)]
         for folder in watched:
             open_.enter_context(folder.notes.among_others())
-        nudges = Nudges(settings.events, [folder.path for folder in watched])
+        nudges = Nudges(
+            settings.events,
+            [folder.path for folder in watched],
+            watching.without_events(tell, settings.rescan),
+        )
         open_.callback(nudges.close)
         leaving = open_.enter_context(watching.signals(nudges.writer))
         loop = Loop(watched, settings, nudges=nudges, leaving=leaving)

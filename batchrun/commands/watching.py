@@ -155,6 +155,14 @@ def teller(folders: int, *, quiet: bool, as_json: bool) -> Callable[[News], None
     return Events() if as_json else Lines(folders, quiet=quiet)
 
 
+def without_events(tell: Callable[[News], None], rescan: float) -> Callable[[str], None]:
+    """What tells that the system gives no events."""
+    from batchrun.watch.nudges import WITHOUT
+
+    often = units.format_duration(min(rescan, WITHOUT))
+    return lambda why: tell(News("no_events", f"no events here ({why}); looking every {often}"))
+
+
 @contextmanager
 def signals(wake: int | None = None) -> Iterator[Callable[[], int]]:
     """Instead of ending at once: what the block asks whether, and by which signal, it should leave."""

@@ -15,16 +15,17 @@ _WORDS = {
     "waiting": "waiting for its data",
     "trouble": "put off",
     "crashed": "error",
+    "no_events": "warning",
 }
 
 
 def lines(
     what: str, text: str, who: str, details: tuple[str, ...] = (), moved_to: str = "", *, most: int = MOST
 ) -> Iterator[str]:
-    """`who` begins the first line; `details` stand below it, shortened with a word about the rest."""
+    """`who`, if anybody, begins the first line; `details` stand below it, shortened with a word about the rest."""
     # A job that goes on has problems only where its spec is broken, or gone.
     word = "error" if what == "running" and details else _WORDS.get(what, "")
-    first = f"{plain(who, 100)}: {word}: {text}" if word else f"{plain(who, 100)}: {text}"
+    first = ": ".join(filter(None, (plain(who, 100), word, text)))
     yield plain(f"{first} (moved to {moved_to})" if moved_to else first, 500)
     if word and details and details[0] == f"error: {text}":
         details = details[1:]

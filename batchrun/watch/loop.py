@@ -14,7 +14,7 @@ from batchrun.safetext import plain
 from batchrun.watch import due
 from batchrun.watch.after import settle
 from batchrun.watch.folder import Entry, Folder
-from batchrun.watch.nudges import Nudges
+from batchrun.watch.nudges import WITHOUT, Nudges
 from batchrun.watch.orders import Passed, Settings, Standing
 from batchrun.watch.pace import Pace
 from batchrun.watch.service import tell_systemd, watchdog_seconds
@@ -116,7 +116,9 @@ class Loop:
             folder.look(time.time(), newcomers=newcomers)
         ended = time.monotonic()
         self._soonest_scan = ended + max(BETWEEN_SCANS, 10 * (ended - began))
-        self._scan_at = max(ended + self._settings.rescan, self._soonest_scan)
+        without = self._nudges is not None and self._nudges.failed
+        rescan = min(self._settings.rescan, WITHOUT) if without else self._settings.rescan
+        self._scan_at = max(ended + rescan, self._soonest_scan)
 
     def _start(self, now: float, leaving_out: Container[tuple[Folder, str]] = ()) -> list[Ticket]:
         """Begin the passes that are due, as far as workers and pace allow."""

@@ -93,7 +93,10 @@ class Workers:
                 faults.append(error)
 
         starting, deadline = Thread(target=start, daemon=True), time.monotonic() + START_LIMIT
-        starting.start()
+        try:
+            starting.start()
+        except RuntimeError as error:  # a limit of the user's or the container's; it may pass
+            raise OSError("cannot start a thread") from error
         while starting.is_alive():
             starting.join(0.2)
             if starting.is_alive() and (self._gone() or time.monotonic() > deadline):
