@@ -160,7 +160,8 @@ def put_away(path: Path, target: Path, expected: Signature) -> bool:
     any more, is another one than `expected` by now, or the name is taken.
 
     The name is reserved first: that works on every file system, and no other process can take it meanwhile.
-    What somebody put in the file's place in the last moment goes back. Raises DiskError.
+    What somebody put in the file's place in the last moment goes back. A link is moved itself, and leads from its
+    new folder to where it led. Raises DiskError.
     """
     try:
         os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC))
@@ -168,24 +169,54 @@ def put_away(path: Path, target: Path, expected: Signature) -> bool:
         return False
     except OSError as error:
         raise disk_error(error, target, "write") from error
+    moved = kept = False
     try:
-        if _is(path, expected):
-            path.rename(target)
-            if _is(target, expected):
-                return True
-            with suppress(FileExistsError):  # then it was replaced yet again: what is newer stays
-                os.link(target, path, follow_symlinks=False)
-        target.unlink()
+        try:
+            if _is(path, expected, path.parent):
+                path.rename(target)
+                moved = True
+                if _is(target, expected, path.parent):
+                    _lead_from(target, path.parent)
+                    kept = True
+        finally:
+            if moved and not kept:
+                _put_back(target, path)
+            elif not moved:
+                target.unlink()
     except FileNotFoundError:
-        with suppress(OSError):
-            target.unlink()
+        return False
     except OSError as error:
         raise disk_error(error, path, "move") from error
+    return kept
+
+
+def _is(path: Path, expected: Signature, folder: Path) -> bool:
+    """Whether `path` is that file, or a link that leads there when it is followed from `folder`."""
+    with suppress(FileNotFoundError):
+        return signature((folder / path.readlink() if path.is_symlink() else path).stat()) == expected
     return False
 
 
-def _is(path: Path, expected: Signature) -> bool:
-    return signature(path.stat()) == expected
+def _lead_from(moved: Path, folder: Path) -> None:
+    """Let a link lead to where it led in `folder`."""
+    if moved.is_symlink() and not (text := moved.readlink()).is_absolute():
+        part = moved.with_name(f".{os.getpid()}.part")
+        part.unlink(missing_ok=True)
+        part.symlink_to(os.path.relpath(folder, moved.parent) / text)
+        part.replace(moved)
+
+
+def _put_back(moved: Path, path: Path) -> None:
+    """Over nothing: where there is something again, that is newer, and stays."""
+    try:
+        os.link(moved, path, follow_symlinks=False)
+    except FileExistsError:
+        pass
+    except OSError:  # some file systems know no second name of a file
+        if not os.path.lexists(path):
+            moved.rename(path)
+            return
+    moved.unlink()
 
 
 def settle(part: Path, path: Path) -> None:

@@ -290,3 +290,72 @@ def test_the_clock_of_a_folder_is_that_of_its_file_system(tmp_path: Path) -> Non
 
 def test_where_nothing_can_be_written_it_is_ours(tmp_path: Path) -> None:
     assert files.clock_of(tmp_path / "missing") == pytest.approx(time.time(), abs=60)
+
+
+# ---- putting away ------------------------------------------------------------------------------
+
+
+def put_away(path: Path, target: Path) -> bool:
+    return files.put_away(path, target, files.signature(path.stat()))
+
+
+def test_a_file_is_put_away_over_nothing(tmp_path: Path) -> None:
+    path, target = tmp_path / "a", tmp_path / "done" / "a"
+    target.parent.mkdir()
+    path.write_text("one")
+    assert put_away(path, target)
+    assert (target.read_text(), path.exists()) == ("one", False)
+    path.write_text("two")
+    assert not put_away(path, target)
+    assert (target.read_text(), path.read_text()) == ("one", "two")
+
+
+@pytest.mark.parametrize("text", ["below/a", "../aside/a", "{absolute}/below/a", "link/a"])
+def test_a_link_that_is_put_away_leads_on(tmp_path: Path, text: str) -> None:
+    home = tmp_path / "home"
+    for folder in (home / "below", home / "done", tmp_path / "aside"):
+        folder.mkdir(parents=True)
+        (folder / "a").write_text("it")
+    (home / "done" / "a").unlink()
+    (home / "link").symlink_to("below")
+    (home / "a").symlink_to(text.format(absolute=home))
+    assert put_away(home / "a", home / "done" / "a")
+    assert (home / "done" / "a").is_symlink()
+    assert (home / "done" / "a").read_text() == "it"
+    assert not os.path.lexists(home / "a")
+    assert [path.name for path in (home / "done").iterdir()] == ["a"]
+
+
+IN_THE_LAST_MOMENT = """
+import sys, os
+from pathlib import Path
+from batchrun.fs import files
+
+def at_the_rename(event, args):
+    global change
+    if event == "os.rename" and change:
+        code, change = change, ""
+        exec(code)
+
+change = sys.argv[1]
+sys.addaudithook(at_the_rename)
+print(files.put_away(Path("a"), Path("done/a"), files.signature(Path("a").stat())))
+"""
+
+
+@pytest.mark.parametrize("change", ["os.unlink('file')", "os.unlink('a'); os.symlink('other', 'a')", "open('file', 'w').write('else')", "os.unlink('a'); open('a', 'w').write('a file')"])  # fmt: skip
+def test_what_changes_in_the_last_moment_goes_back(tmp_path: Path, change: str) -> None:
+    (tmp_path / "done").mkdir()
+    (tmp_path / "file").write_text("it")
+    (tmp_path / "other").write_text("other")
+    (tmp_path / "a").symlink_to("file")
+    ran = subprocess.run(
+        [sys.executable, "-c", IN_THE_LAST_MOMENT, change],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert (ran.stdout, ran.stderr) == ("False\n", "")
+    assert list((tmp_path / "done").iterdir()) == []
+    assert os.path.lexists(tmp_path / "a")
+    assert (tmp_path / "a").is_symlink() == (not change.endswith("'a file')"))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,7 +13,7 @@ import orjson
 import pytest
 
 from tests.watch.watching import put, until_through, watching
-from tests.workbench import SPEC, Bench
+from tests.workbench import PATIENCE, SPEC, Bench
 
 
 def spec(number: int) -> str:
@@ -96,6 +98,65 @@ def test_a_link_inside_the_folder(bench: Bench) -> None:
     bench.run("watch", ".", "--once", "--in-place", "--settle", "100ms")
     assert [batch["requests"] for batch in bench.ledger()] == [3]
     assert bench.path("labels.yaml").is_symlink()
+
+
+def test_a_link_is_put_away_and_leads_where_it_led(bench: Bench) -> None:
+    """As Kubernetes mounts a ConfigMap: each name leads through `..data` to the folder of a version."""
+    bench.write("..version-1/labels.yaml", spec(1))
+    bench.write("..version-1/broken.yaml", "version: 2\n")
+    bench.path("..data").symlink_to("..version-1")
+    bench.path("labels.yaml").symlink_to("..data/labels.yaml")
+    bench.path("broken.yaml").symlink_to("..data/broken.yaml")
+    bench.path("absolute.yaml").symlink_to(bench.write("shared/absolute.yaml", spec(2)))
+    told = until_through(bench, code=65) + until_through(bench)
+    assert bench.path("done/labels.yaml").readlink() == Path("../..data/labels.yaml")
+    assert bench.path("done/labels.yaml").read_text() == spec(1)
+    assert bench.path("done/absolute.yaml").read_text() == spec(2)
+    assert bench.path("failed/broken.yaml").read_text() == "version: 2\n"
+    assert bench.path("failed/broken.yaml.error.txt").read_text().startswith("error: ")
+    assert "(moved to done/labels.yaml)\n" in told
+    assert "(moved to failed/broken.yaml)\n" in told
+    assert sorted(path.name for path in bench.folder.glob("*.yaml")) == []
+    assert sorted(path.name for path in bench.path("done").iterdir()) == ["absolute.yaml", "labels.yaml"]
+    assert len(bench.ledger()) == 2
+    assert bench.run("tick", ".", "--settle", "0", code=0).stderr == ""
+
+
+def test_a_link_that_leads_elsewhere_while_its_job_runs_stays(bench: Bench) -> None:
+    bench.serve(seconds=600)
+    for version in (1, 2):
+        bench.write(f"..version-{version}/labels.yaml", spec(version))
+    bench.path("..data").symlink_to("..version-1")
+    bench.path("labels.yaml").symlink_to("..data/labels.yaml")
+    bench.run("tick", ".", "--settle", "0", code=75)
+    bench.path("..new").symlink_to("..version-2")
+    bench.path("..new").rename(bench.path("..data"))
+    bench.serve(clock=lambda: time.time() + 700)
+    until_through(bench)
+    assert bench.path("done/labels.yaml").read_text() == spec(2)
+    assert sum(batch["requests"] for batch in bench.ledger()) == 3 + 3  # the first sample was there
+
+
+def test_a_spec_that_cannot_be_moved_leaves_nothing_in_done(bench: Bench) -> None:
+    """As a file that is mounted by itself."""
+    mounted = bench.write("elsewhere", spec(1))
+    bench.write("labels.yaml", "")
+    mount = 'mount --bind elsewhere labels.yaml && exec "$@"'
+    tick = [sys.executable, "-m", "batchrun", "tick", ".", "--settle", "0"]
+    for _ in range(3):
+        ran = subprocess.run(
+            ["unshare", "--map-root-user", "--mount", "sh", "-c", mount, "sh", *tick],
+            cwd=bench.folder,
+            env=bench.environment(),
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=PATIENCE,
+        )
+        assert ran.returncode in (74, 75)
+    assert ran.returncode == 74
+    assert list(bench.path("done").iterdir()) == []
+    assert mounted.read_text() == spec(1)
+    assert len(bench.ledger()) == 1
 
 
 def test_the_ways_in_which_editors_save(bench: Bench) -> None:
