@@ -17,7 +17,7 @@ ROOT = Path(batchrun.__file__).parent
 
 LAYERS: tuple[set[str], ...] = (
     {"model", "errors", "units", "safetext", "codec", "clockwork", "interrupts", "crash", "specnames"},
-    {"templates", "cost", "fs"},
+    {"templates", "cost", "media", "fs"},
     {"lifecycle", "results", "requests", "inputs", "config"},
     {"reports"},
     {"spec", "rundir", "outputs", "render"},
@@ -29,7 +29,7 @@ LAYERS: tuple[set[str], ...] = (
 )
 """What stands in the package's root, from the bottom up."""
 
-PURE = ("model", "errors", "codec", "safetext", "specnames", "units", "cost", "hooks/event", "lifecycle", "render",
+PURE = ("model", "errors", "codec", "safetext", "specnames", "units", "cost", "hooks/event", "lifecycle", "media", "render",
         "reports", "requests", "results/deepjson", "results/lines", "templates", "watch/pace")  # fmt: skip
 """Values in, values out: folders, and modules of others."""
 

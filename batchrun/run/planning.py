@@ -13,6 +13,7 @@ from batchrun.lifecycle.state import RunState
 from batchrun.model import Job, Json
 from batchrun.outputs.writers import check_installed
 from batchrun.reports.plan import ExactSample, PlannedShard, PlanReport
+from batchrun.run.history import history, with_low
 from batchrun.run.prepare import Prepared, survey
 from batchrun.rundir.store import Store
 
@@ -46,8 +47,9 @@ def plan(
         reused=found.reused,
         reasons=tuple(_why_new(state, found)) if found.new else (),
         shards=tuple(PlannedShard(s.id, s.requests, s.bytes) for s in found.shards),
-        estimate=sum((s.estimate for s in found.shards), NO_REQUESTS),
+        estimate=with_low(sum((s.estimate for s in found.shards), NO_REQUESTS), state, found),
         exact=counted,
+        history=history(state, found),
         samples=job.samples,
         spent_usd=budget.spent(state) if state else 0.0,
         at_stake_usd=budget.at_stake(state) if state else 0.0,

@@ -142,6 +142,11 @@ class Cutter:
         self._count, self._bytes = 0, _EMPTY
 
 
+def params_bytes(shard: Shard) -> int:
+    """Bytes of all `params` of a shard: its body without what we put around them."""
+    return shard.bytes - _EMPTY - shard.requests * _AROUND
+
+
 def body_digest(path: Path) -> str:
     """The sha256 of the body that a shard's file makes. Raises DiskError when it cannot be read."""
     digest, held = hashlib.sha256(HEAD), b""
