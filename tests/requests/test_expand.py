@@ -30,6 +30,7 @@ from batchrun.requests.expand import (
 )
 from batchrun.templates.compiled import to_text
 from tests.jobs import job, node
+from tests.media.files import png
 
 PLACE = Place("job.yaml", 7, 3)
 ROOT = Path("/nowhere")
@@ -177,12 +178,12 @@ def test_files_are_put_in_as_base64() -> None:
 
     def read(path: str) -> bytes:
         asked.append(path)
-        return path.encode() * 30
+        return png(more=40 * len(path))
 
     first, second = requests(a, row(1, name="a"), row(2, name="bc"), read=read)
     assert asked == ["img/a.png", "img/bc.png"]
     data = orjson.loads(second.params)["messages"][0]["content"][0]["source"]["data"]
-    assert data == b64encode(b"img/bc.png" * 30).decode()
+    assert data == b64encode(png(more=40 * len("img/bc.png"))).decode()
     assert second.media - 2 <= len(data) <= second.media
     assert first.media < second.media
 
