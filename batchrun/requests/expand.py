@@ -8,31 +8,25 @@ order (it writes the properties of a structured answer in the schema's order), s
 
 from __future__ import annotations
 
-from base64 import b64encode
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
-from itertools import chain
 from typing import NamedTuple, cast
 
 import orjson
 
-from batchrun.errors import BatchrunError, DataError, MissingInput
+from batchrun.errors import BatchrunError, DataError, MissingInput, Problem
 from batchrun.model import FromFile, FromRow, Job, Json, Node, Row, Slice, Template
-from batchrun.requests import params as rules
+from batchrun.requests.check import Checker
+from batchrun.requests.holes import longest_sure
+from batchrun.requests.renderer import Made, ReadFile, Renderer, canonical
 from batchrun.safetext import plain
-from batchrun.templates.compiled import Compiled, Values, compile_template, to_text, undefined
-from batchrun.templates.escape import json_cells
+from batchrun.templates.compiled import Values, compile_template
 
 KEY_BYTES = 16
-_ORDER_MATTERS = frozenset({"schema", "input_schema", "input"})
 
 _AT_ONCE = 1 << 19
 """Bytes of text of the spec's own that the requests of a slice may hold. All are in memory together, and they
 are made faster where that is the processor's cache."""
-
-Hole = Callable[[Values], bytes]
-ReadFile = Callable[[str], bytes]
 
 
 class Request(NamedTuple):
@@ -92,15 +86,6 @@ def _keys_of(params: Sequence[bytes], head: bytes) -> list[bytes]:
     return keys
 
 
-def canonical(value: Json) -> Json:
-    """`value` with the keys of its objects sorted, but for those whose order the model sees."""
-    if isinstance(value, dict):
-        return {k: v if k in _ORDER_MATTERS else canonical(v) for k, v in sorted(value.items())}
-    if isinstance(value, list):
-        return [canonical(v) for v in value]
-    return value
-
-
 def expand(rows: Iterable[Row], job: Job, read_file: ReadFile) -> Iterator[tuple[Row, list[Request]]]:
     """Each row with its requests, one a sample. Raises DataError or MissingInput naming the row."""
     expander = Expander(job, read_file)
@@ -114,8 +99,11 @@ class Expander:
     def __init__(self, job: Job, read_file: ReadFile) -> None:
         self._job = job
         self._renderer = None if job.request is None else Renderer(job.request, read_file)
-        self._every_row = job.request is None or _depends_on_row(job.request)
+        self._every_row = job.request is None or _depends_on_row(job.request) or _begins_answers(job.request)
+        self._checker = Checker(job)
         self._facts: Facts | None = None
+        self._longest = 0
+        """Bytes up to which a request need not be looked at for its length."""
         self.at_once = max(1, _AT_ONCE // self._renderer.size) if self._renderer else 1
         """How many rows a slice should have at most."""
 
@@ -123,12 +111,20 @@ class Expander:
         """One request a sample. Raises DataError or MissingInput naming the row."""
         render = self._renderer or _ready_made
         try:
-            params, media = render(row.values)
-            facts = self._facts_of(params)
+            made = render(row.values)
+            facts = self._facts_of(made, row)
         except (DataError, MissingInput, orjson.JSONEncodeError, RecursionError) as error:
             raise _at_row(error, row) from None
-        found = facts if self._every_row else facts._replace(media=media)
-        return [Request(key_of(params, sample), params, *found) for sample in range(1, self._job.samples + 1)]
+        found = facts if self._every_row else facts._replace(media=made.media)
+        return [
+            Request(key_of(made.params, sample), made.params, *found)
+            for sample in range(1, self._job.samples + 1)
+        ]
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What may not be meant so in the rows that were expanded."""
+        return self._checker.warnings.problems()
 
     def slice(self, rows: Slice) -> Bulk | None:
         """The same requests, a column at a time; None where only `row` can make them, or say what is wrong.
@@ -142,19 +138,38 @@ class Expander:
         if filled is None:
             return None
         params, text = filled
-        try:
-            facts = self._facts_of(params[0])
-        except DataError:
+        if self._facts is None:
+            try:
+                self._facts_of(Made(params[0], 0, odd=False), next(rows.rows()))
+            except DataError:
+                return None
+        facts = self._facts
+        if facts is None or max(map(len, params)) > self._longest:
             return None
         keys = _keys_of(params, self._renderer.head)
         names = b"".join(keys).hex(",", KEY_BYTES).encode().split(b",")
         return Bulk(keys, names, params, facts.model, facts.max_tokens, self._renderer.same, text)
 
-    def _facts_of(self, params: bytes) -> Facts:
-        """Of every request, or of the first where all are alike. Raises DataError."""
-        if self._facts is None or self._every_row:
-            self._facts = _checked(params, self._job)
+    def _facts_of(self, made: Made, row: Row) -> Facts:
+        """Of every request, or of the first where all are alike, and of those that a text may have spoiled.
+        Raises DataError."""
+        first = self._facts is None
+        if first or self._every_row or made.odd or len(made.params) > self._longest:
+            facts = facts_of(self._checker(made.params, row.values, place_of(row)))
+            if first:
+                self._longest = longest_sure(facts.model, facts.max_tokens)
+            self._facts = facts
+        assert self._facts is not None
+        self._tell_nulls(row)
         return self._facts
+
+    def _tell_nulls(self, row: Row) -> None:
+        """A null stands in a text as the word, which few people mean."""
+        for name, where in self._renderer.columns.items() if self._renderer else ():
+            if name in row.values and row.values[name] is None:
+                text = f"the column '{plain(name, 80)}' is null, and stands in the text as the word null"
+                hint = "write {{ column or '' }}, or take such rows out"
+                self._checker.warnings.add(place_of(row), text, hint, where)
 
 
 def parts_of(job: Job) -> dict[str, str]:
@@ -192,32 +207,8 @@ def _plain(node: Node) -> Json:
     return node
 
 
-def _ready_made(values: Values) -> tuple[bytes, int]:
-    return orjson.dumps(canonical(values["params"])), 0
-
-
-def _checked(params: bytes, job: Job) -> Facts:
-    """Hold one request against the API's rules for `params`."""
-    body = cast("dict[str, Json]", orjson.loads(params))
-    if job.request is None:
-        _refuse_unknown(body, job)
-    for problem in rules.check(body, api_version=job.api_version, betas=job.betas):
-        if not problem.warning:
-            path = rules.dotted(problem.path)
-            raise DataError(f"{path}: {problem.message}" if path else problem.message, hint=problem.hint)
-    return facts_of(body)
-
-
-def _refuse_unknown(body: Mapping[str, Json], job: Job) -> None:
-    """A spec's own request is held against the schema; a ready-made one is here. A beta may bring keys."""
-    unknown = [] if job.betas else rules.unknown_keys(body)
-    if unknown:
-        near = get_close_matches(unknown[0], rules.KNOWN, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise DataError(
-            f"params: unknown key {plain(unknown[0], 80)!r}",
-            hint=f"{hint}what is newer than batchrun goes below request.passthrough of a spec",
-        )
+def _ready_made(values: Values) -> Made:
+    return Made(orjson.dumps(canonical(values["params"])), 0, odd=False)
 
 
 def facts_of(body: Mapping[str, Json]) -> Facts:
@@ -235,149 +226,52 @@ def media_in(value: object) -> int:
     return sum(map(media_in, value)) if isinstance(value, list) else 0
 
 
+def place_of(row: Row) -> str:
+    """How a row is called in messages."""
+    return f"row {row.number}" + (f" ({row.where})" if row.where else "")
+
+
 def _at_row(error: Exception, row: Row) -> BatchrunError:
-    place = f"row {row.number}" + (f" ({row.where})" if row.where else "")
+    place = place_of(row)
     if isinstance(error, BatchrunError):
         return type(error)(f"{place}: {error}", where=error.where, hint=error.hint)
     return DataError(f"{place}: a value cannot be written as JSON: {error}")
 
 
+_TEXTS = ("content", "text", "system", "data", "title", "context")
+
+
 def _depends_on_row(node: Node, path: tuple[str, ...] = ()) -> bool:
-    """Whether a row can change more than text and media: then every row is checked, else the first."""
+    """Whether a row can change more than text: then every row is checked, else the first. The bytes of a file are
+    no text."""
     match node:
-        case FromRow():
+        case FromRow() | FromFile():
             return True
         case Template():
-            text = not path or path[-1] in ("content", "text", "system", "data", "title", "context")
-            return not text and compile_template(node).constant is None
+            return not (path and path[-1] in _TEXTS) and compile_template(node).constant is None
         case Mapping():
+            if _says(node.get("type"), "base64") and not _is_constant(node.get("data")):
+                return True
             return any(_depends_on_row(v, (*path, k)) for k, v in node.items())
         case tuple():
             return any(_depends_on_row(v, path) for v in node)
     return False
 
 
-class Renderer:
-    """The compiled request: literal JSON between holes."""
-
-    def __init__(self, request: Mapping[str, Node], read_file: ReadFile) -> None:
-        self._read_file = read_file
-        self._holes: list[Hole] = []
-        self._texts: list[str | Compiled | None] = []
-        """What fills each hole with text: a column, or a template. None for what is no text."""
-        self._media: list[int] = []
-        self._pattern = self._compile(request, ordered=False)
-        marked = self._pattern % ((b"\0",) * len(self._holes))
-        self.head, self.same = marked.partition(b"\0")[0], marked.replace(b"\0", b"")
-        """What all `params` begin with, and what all of them have."""
-        templates = (text.template for text in self._texts if isinstance(text, Compiled))
-        self.size = len(self._pattern) + sum(len(template.source) for template in templates)
-        """What the spec itself has in each of the `params`, about."""
-
-    def __call__(self, values: Values) -> tuple[bytes, int]:
-        filled = tuple([hole(values) for hole in self._holes])
-        return self._pattern % filled, sum(len(filled[i]) for i in self._media)
-
-    def slice(self, rows: Slice) -> tuple[list[bytes], bytes] | None:
-        """The `params` of many rows, and what fills the holes of all. None where there are none, where one takes
-        more than text, or where a row has something wrong."""
-        if not self._texts or None in self._texts:
-            return None
-        made: dict[str | Compiled | None, list[bytes]] = {}
-        for source in dict.fromkeys(self._texts):  # each once: a column may stand in several holes
-            if (inside := _insides(rows, source)) is None:
-                return None
-            made[source] = inside
-        filled = [made[source] for source in self._texts]
-        text = b"".join(chain.from_iterable(filled))
-        return list(map(self._pattern.__mod__, zip(*filled, strict=True))), text
-
-    def _compile(self, node: Node, *, ordered: bool) -> bytes:
-        match node:
-            case Template():
-                return self._text(node)
-            case FromRow():
-                return self._hole(_value_of(node, ordered=ordered))
-            case FromFile():
-                self._media.append(len(self._holes))
-                return self._hole(self._file(node))
-            case Mapping():
-                return b"{%b}" % b",".join(
-                    _literal(key) + b":" + self._compile(value, ordered=ordered or key in _ORDER_MATTERS)
-                    for key, value in (node.items() if ordered else sorted(node.items()))
-                )
-            case tuple():
-                return b"[%b]" % b",".join(self._compile(v, ordered=ordered) for v in node)
-        return _literal(node)
-
-    def _hole(self, hole: Hole, text: str | Compiled | None = None) -> bytes:
-        self._holes.append(hole)
-        self._texts.append(text)
-        return b"%b"
-
-    def _text(self, template: Template) -> bytes:
-        compiled = compile_template(template)
-        if compiled.constant is not None:
-            return _literal(compiled.constant)
-        if compiled.parts is None:
-            return b'"%b"' % self._hole(lambda values: orjson.dumps(compiled.render(values))[1:-1], compiled)
-        pieces = []
-        for i, part in enumerate(compiled.parts):
-            if i % 2:
-                pieces.append(self._hole(_column(part, template), part))
-            else:
-                pieces.append(_literal(part)[1:-1])
-        return b'"%b"' % b"".join(pieces)
-
-    def _file(self, node: FromFile) -> Hole:
-        path, read, place = compile_template(node.path), self._read_file, str(node.path.place)
-
-        def hole(values: Values) -> bytes:
-            try:
-                return b'"%b"' % b64encode(read(path.render(values)))
-            except (DataError, MissingInput) as error:
-                raise type(error)(str(error), where=error.where or place, hint=error.hint) from None
-
-        return hole
+def _begins_answers(request: Mapping[str, Node]) -> bool:
+    """Whether the last turn is the assistant's, and ends in what a row puts there: it may end in white space."""
+    turns = request.get("messages")
+    last = turns[-1] if isinstance(turns, tuple) and turns else None
+    if not isinstance(last, Mapping) or not _says(last.get("role"), "assistant"):
+        return False
+    content = last.get("content")
+    end = content[-1] if isinstance(content, tuple) and content else content
+    return not _is_constant(end.get("text") if isinstance(end, Mapping) else end)
 
 
-def _literal(value: Json) -> bytes:
-    """JSON that stands in a `%`-pattern as it is."""
-    return orjson.dumps(value).replace(b"%", b"%%")
+def _says(node: Node, word: str) -> bool:
+    return isinstance(node, Template) and compile_template(node).constant == word
 
 
-def _insides(rows: Slice, source: str | Compiled | None) -> list[bytes] | None:
-    """What a column or a template puts into a hole, for each row."""
-    if isinstance(source, str):
-        return json_cells(rows.cells[source]) if source in rows.cells else None
-    if source is None or source.logic is None:
-        return None
-    columns = {name: rows.texts(name) for name in rows.cells if source.logic.sees(name)}
-    texts = source.logic.many(columns, sum(map(len, rows.cells.values()))) if columns else None
-    found = json_cells(texts[:-1].encode()) if texts else None
-    return found if found and len(found) == len(rows.ids) else None  # a template may put out a NUL itself
-
-
-def _column(name: str, template: Template) -> Hole:
-    """The inside of a JSON string: escaping is per character, so pieces may be escaped apart."""
-    dumps = orjson.dumps
-
-    def hole(values: Values) -> bytes:
-        try:
-            value = values[name]
-        except KeyError:
-            raise undefined(name, values, template) from None
-        return dumps(value if isinstance(value, str) else to_text(value))[1:-1]
-
-    return hole
-
-
-def _value_of(node: FromRow, *, ordered: bool) -> Hole:
-    def hole(values: Values) -> bytes:
-        try:
-            value = values[node.column]
-        except KeyError:
-            raise undefined(node.column, values, Template(node.column, node.place)) from None
-        return orjson.dumps(value if ordered else canonical(value))
-
-    return hole
+def _is_constant(node: Node) -> bool:
+    return not isinstance(node, Template) or compile_template(node).constant is not None

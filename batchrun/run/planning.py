@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import orjson
 
 from batchrun.cost.amounts import NO_REQUESTS
+from batchrun.errors import Problem
 from batchrun.lifecycle import budget, phases
 from batchrun.lifecycle.policy import policy_of
 from batchrun.lifecycle.state import RunState
@@ -54,8 +55,17 @@ def plan(
         spent_usd=budget.spent(state) if state else 0.0,
         at_stake_usd=budget.at_stake(state) if state else 0.0,
         max_cost_usd=job.limits.max_cost_usd,
-        warnings=(*warnings, *(_failed(state, job, found) if state else ())),
+        warnings=(
+            *warnings,
+            *map(told_in_a_line, found.warnings),
+            *(_failed(state, job, found) if state else ()),
+        ),
     )
+
+
+def told_in_a_line(problem: Problem) -> str:
+    where = f"{problem.where}: " if problem.where else ""
+    return "; ".join(filter(None, (f"{where}{problem.message}", problem.hint)))
 
 
 def _why_new(state: RunState | None, found: Prepared) -> list[str]:

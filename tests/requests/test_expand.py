@@ -18,9 +18,7 @@ from batchrun.model import FromFile, FromRow, Job, Json, Limits, Place, Row, Sli
 from batchrun.requests.expand import (
     KEY_BYTES,
     Expander,
-    Renderer,
     Request,
-    canonical,
     expand,
     facts_of,
     key_of,
@@ -28,6 +26,7 @@ from batchrun.requests.expand import (
     parts_of,
     settings_of,
 )
+from batchrun.requests.renderer import Renderer, canonical
 from batchrun.templates.compiled import to_text
 from tests.jobs import job, node
 from tests.media.files import png
@@ -140,7 +139,7 @@ def test_the_bytes_are_those_of_a_naive_build(part: Any, x: str, y: Json, z: Jso
     # Not a request the API would take: only the bytes count here.
 
     assert a.request is not None
-    found, _ = Renderer(a.request, no_files)({"text": "hi", "x": x, "y": y, "z": z})
+    found = Renderer(a.request, no_files)({"text": "hi", "x": x, "y": y, "z": z}).params
     whole = naive(
         {**BASE, "messages": [{"role": "user", "content": "Say hi"}], "metadata": part},
         {"x": x, "y": y, "z": z},

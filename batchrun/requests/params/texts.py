@@ -18,12 +18,13 @@ def texts(call: Call) -> Iterator[ParamProblem]:
         yield from _text(system, ("system",), _NO_TEXT)
     elif isinstance(system, list):
         yield from _blocks(system, ("system",))
-    turns = call.params.get("messages")
-    for index, turn in enumerate(turns if isinstance(turns, list) else ()):
+    given = call.params.get("messages")
+    turns = given if isinstance(given, list) else []
+    for index, turn in enumerate(turns):
         if not isinstance(turn, Mapping):
             continue
         content, path = turn.get("content"), ("messages", index, "content")
-        last_answer = index == len(turns or ()) - 1 and turn.get("role") == "assistant"
+        last_answer = index == len(turns) - 1 and turn.get("role") == "assistant"
         if isinstance(content, str) and not last_answer:  # that one is a begun answer, or none
             yield from _text(content, path, _NO_TEXT_IN_ROW)
         elif isinstance(content, list):

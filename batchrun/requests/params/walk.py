@@ -52,10 +52,12 @@ def begun_answer(call: Call) -> tuple[Steps, str | Dynamic] | None:
     """The text that the model is to carry on with, and where it stands: the last turn, where that is the
     assistant's and ends in text. One that ends in a tool call is a paused turn sent back."""
     turns = call.params.get("messages")
-    last = turns[-1] if isinstance(turns, list) and turns else None
+    if not isinstance(turns, list) or not turns:
+        return None
+    last = turns[-1]
     if not isinstance(last, Mapping) or last.get("role") != "assistant":
         return None
-    content, path = last.get("content"), ("messages", len(turns or ()) - 1, "content")
+    content, path = last.get("content"), ("messages", len(turns) - 1, "content")
     if isinstance(content, str | Dynamic):
         return path, content
     end = content[-1] if isinstance(content, list) and content else None

@@ -53,6 +53,7 @@ def answer_room(call: Call) -> Iterator[ParamProblem]:
     chars = _chars(call.params)
     least = chars // CHARS_PER_TOKEN
     if least <= call.facts.context < least + most:
-        message = f"and a prompt of about {least:,} tokens or more are over the {call.facts.context:,} of"
+        message = f"max_tokens of {most:,} and a prompt of about {least:,} tokens or more are over the"
         hint = "lower max_tokens: such an answer is refused, or cut off at the window"
-        yield ParamProblem(("max_tokens",), f"{most:,} {message} {call.model}", hint, warning=True)
+        window = f"{call.facts.context:,} that {call.model} reads and writes"
+        yield ParamProblem((), f"{message} {window}", hint, warning=True)

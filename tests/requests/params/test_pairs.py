@@ -56,7 +56,9 @@ def test_thinking(more: dict[str, Any], said: list[str]) -> None:
 
 
 def test_adaptive_thinking_as_well() -> None:
-    given = {"tools": [LOOK], "tool_choice": {"type": "any"}, "thinking": {"type": "adaptive"}}
+    given: dict[str, Any] = {
+        "tools": [LOOK], "tool_choice": {"type": "any"}, "thinking": {"type": "adaptive"}
+    }  # fmt: skip
     said = "tool_choice.type: 'any' cannot be used together with thinking: it forces a tool"
     assert told(model="claude-opus-4-8", **given) == [said]
 

@@ -39,6 +39,6 @@ def test_what_is_sent_as_base64_is_no_text() -> None:
 
 def test_a_prompt_that_leaves_no_room_for_the_answer() -> None:
     said = told(messages=words("a word " * 170_000), max_tokens=64_000)
-    room = "64,000 and a prompt of about 198,336 tokens or more are over the 200,000 of claude-haiku-4-5"
-    assert said[1:] == [f"~max_tokens: {room}"]
+    room = "max_tokens of 64,000 and a prompt of about 198,336 tokens or more are over the 200,000"
+    assert said[1:] == [f"~: {room} that claude-haiku-4-5 reads and writes"]
     assert len(told(messages=words("a word " * 170_000), max_tokens=1_000)) == 1
