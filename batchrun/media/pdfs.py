@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
@@ -15,6 +16,8 @@ MOST_TEXT = 4_000_000
 """Bytes of drawing instructions that are looked at. No model reads as much text."""
 
 _FORMS_WITHIN_FORMS = 4
+_LOCK = re.compile(rb"/Encrypt\s*(?:\d+\s+\d+\s+R|<<)")
+"""What the trailer of a locked file has, also of one that cannot be read any further."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ def read_pdf(data: bytes, *, most_pages: int = 1_000) -> Pdf:
             return Pdf(locked=True)
         pages = len(reader.pages)
     except Exception:  # a file from anywhere, read by others' code: whatever it trips over, it is not known
-        return Pdf()
+        return Pdf(locked=_LOCK.search(data) is not None)
     return Pdf(pages, text=_text_bound(reader) if pages <= most_pages else None)
 
 
