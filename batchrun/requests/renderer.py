@@ -48,7 +48,7 @@ class Renderer:
         self._texts: list[str | Compiled | None] = []
         """What fills each hole with text: a column, or a template. None for what is no text."""
         self._media: list[int] = []
-        self._bare: list[list[int]] = []
+        self.bare: list[list[int]] = []
         """The holes of each text that holds nothing else, but for white space."""
         self.columns: dict[str, str] = {}
         """The columns that stand in texts as they are, and where one does first."""
@@ -63,11 +63,19 @@ class Renderer:
     def __call__(self, values: Values) -> Made:
         filled = tuple([hole(values) for hole in self._holes])
         media = sum(len(filled[i]) for i in self._media)
-        return Made(self._pattern % filled, media, one_is_blank(filled, self._bare))
+        return Made(self._pattern % filled, media, one_is_blank(filled, self.bare))
 
     def slice(self, rows: Slice) -> tuple[list[bytes], bytes] | None:
         """The `params` of many rows, and what fills the holes of all. None where there are none, where one takes
         more than text, or where a row has something wrong, or may have."""
+        filled = self.filled(rows)
+        if filled is None or some_are_blank(filled, self.bare):
+            return None
+        text = b"".join(chain.from_iterable(filled))
+        return list(map(self._pattern.__mod__, zip(*filled, strict=True))), text
+
+    def filled(self, rows: Slice) -> list[list[bytes]] | None:
+        """What fills each hole, row by row. None as `slice`."""
         if not self._texts or None in self._texts:
             return None
         made: dict[str | Compiled | None, list[bytes]] = {}
@@ -75,11 +83,7 @@ class Renderer:
             if (inside := _insides(rows, source)) is None:
                 return None
             made[source] = inside
-        filled = [made[source] for source in self._texts]
-        if some_are_blank(filled, self._bare):
-            return None
-        text = b"".join(chain.from_iterable(filled))
-        return list(map(self._pattern.__mod__, zip(*filled, strict=True))), text
+        return [made[source] for source in self._texts]
 
     def _compile(self, node: Node, *, ordered: bool) -> bytes:
         match node:
@@ -110,10 +114,10 @@ class Renderer:
             return _literal(compiled.constant)
         first = len(self._holes)
         if compiled.parts is None:
-            self._bare.append([first])
+            self.bare.append([first])
             return b'"%b"' % self._hole(lambda values: orjson.dumps(compiled.render(values))[1:-1], compiled)
         if not "".join(compiled.parts[::2]).strip():
-            self._bare.append(list(range(first, first + len(compiled.parts) // 2)))
+            self.bare.append(list(range(first, first + len(compiled.parts) // 2)))
         pieces = []
         for i, part in enumerate(compiled.parts):
             if i % 2:

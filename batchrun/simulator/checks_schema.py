@@ -72,7 +72,7 @@ class _Circles:
     def check(self) -> None:
         """Raises ParamFault. Without recursion of our own: a schema may be deep."""
         stack: list[tuple[tuple[str, ...], Iterator[tuple[str, ...]]]] = [((), self._next(()))]
-        on_the_way = {()}
+        on_the_way: set[tuple[str, ...]] = {()}
         while stack:
             here, further = stack[-1]
             following = next(further, None)
