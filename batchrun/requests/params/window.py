@@ -33,7 +33,8 @@ def window(call: Call) -> Iterator[ParamProblem]:
 def _chars(value: object, *, collapsed: bool = False) -> int:
     """Characters of all texts, but not of what is sent as base64."""
     if isinstance(value, str):
-        return len(_RUN.sub(r"\1", value)) if collapsed else len(value)
+        runs = sum(found.end() - found.start() - 1 for found in _RUN.finditer(value)) if collapsed else 0
+        return len(value) - runs
     if isinstance(value, Mapping):
         if value.get("type") == "base64":
             return 0
