@@ -4,6 +4,7 @@ BatchrunError                     a problem the user can act on; shown without a
 ├── UsageError              2     the command line or a call's arguments are off
 ├── SpecError              65     the job spec is wrong; carries every problem found in one pass
 ├── DataError              65     a row, or a file of rows, is wrong
+├── WrongRows              65     several rows are wrong; carries every problem found in one pass
 ├── MissingInput           66     an input file is not there
 ├── NeedsPerson             4     held, over budget, billing: someone has to decide
 ├── CannotCreate           73     an output cannot be created
@@ -115,6 +116,12 @@ class MissingTexts(SpecError):
 
 
 class DataError(BatchrunError):
+    exit_code = ExitCode.DATA
+
+
+class WrongRows(_Several):
+    """Rows are wrong: all of them that one pass found, up to a bound."""
+
     exit_code = ExitCode.DATA
 
 

@@ -28,6 +28,8 @@ LOGIC = (
     "Subject: {{ subject | upper }}\n\n{% if language == 'en' %}{{ body }}{% else %}"
     "[{{ language }}] {{ body | trim }}{% endif %}\n\nName its topic in one word."
 )
+BARE = "{{ body }}"
+"""The row's text and nothing else: each may be empty."""
 PERCENT = "Subject: %s\n\n%s\n\nName its topic in one word."
 MODEL = "claude-haiku-4-5"
 MAX_TOKENS = 64

@@ -47,6 +47,28 @@ def expand() -> None:
         prepare(job, None, store)
 
 
+def checks() -> None:
+    """What the rows may still get wrong where only text differs between them: their texts and their length."""
+    from batchrun.inputs.rows import open_rows
+    from batchrun.model import Slice
+    from batchrun.requests.holes import some_are_blank
+    from batchrun.requests.rendering import Renderer
+    from batchrun.spec import load
+
+    job = load(Path("job.yaml")).job
+    assert job.request is not None
+    renderer = Renderer(job.request, lambda _path: b"")
+    assert renderer.bare, "the template has text of its own: no row can leave it empty"
+    filled = []
+    for piece in open_rows(job.input, root=job.root, roots=job.roots).pieces():
+        if isinstance(piece, Slice) and (holes := renderer.filled(piece)) is not None:
+            filled.append(holes)
+    with stage():
+        for holes in filled:
+            assert not some_are_blank(holes, renderer.bare)
+            assert max(map(len, holes[0])) < 1 << 20
+
+
 def expand_floor() -> None:
     """The loop of the plain streaming script."""
     from benchmarks.plain.streaming import expand as plain
@@ -169,6 +191,7 @@ def save_floor(*, durable: bool = False) -> None:
 
 STAGES: dict[str, Callable[[], None]] = {
     "expand": expand,
+    "checks": checks,
     "expand-floor": expand_floor,
     "render-floor": render_floor,
     "submit": submit,

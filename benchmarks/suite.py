@@ -132,6 +132,9 @@ def expand(plan: Plan) -> Iterator[Line]:
     data.write_spec(plain / "job.yaml", template=data.LOGIC)
     ours, floor = in_turns(plan.runs, plan.stage(plain, "expand"), plan.stage(plain, "render-floor"))
     yield Line("expand, logic in template", "minijinja alone", ours, floor, 1.6)
+    data.write_spec(plain / "job.yaml", template=data.BARE)
+    ours, floor = in_turns(plan.runs, plan.stage(plain, "checks"), plan.stage(plain, "expand"))
+    yield Line("checks of every row", "expand, nothing but a column", ours, floor, 0.05)
     shutil.rmtree(plain)
 
 

@@ -42,7 +42,7 @@ def test_a_short_run_measures_every_stage_beside_its_floor(tmp_path: Path) -> No
     assert ran.returncode == 0, ran.stderr
     entries = orjson.loads(figures.read_bytes())
     lines = [entry for entry in entries if "stage" in entry]
-    assert len(lines) == 15
+    assert len(lines) == 16
     for line in lines:
         assert line["ours"]["seconds"] != 0, line
         assert line["theirs"]["peak"] > 0, line

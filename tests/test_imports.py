@@ -28,7 +28,7 @@ LAYERS: tuple[set[str], ...] = (
         "crash",
         "specnames",
     },
-    {"templates", "cost", "fs"},
+    {"templates", "cost", "media", "fs"},
     {"lifecycle", "results", "requests", "inputs", "config"},
     {"reports"},
     {"spec", "rundir", "outputs", "render"},
@@ -40,7 +40,7 @@ LAYERS: tuple[set[str], ...] = (
 )
 """What stands in the package's root, from the bottom up."""
 
-PURE = ("model", "errors", "codec", "jsonbytes", "safetext", "specnames", "units", "cost", "hooks/event", "lifecycle", "render",
+PURE = ("model", "errors", "codec", "jsonbytes", "safetext", "specnames", "units", "cost", "hooks/event", "lifecycle", "media", "render",
         "reports", "requests", "results/deepjson", "results/lines", "templates", "watch/pace")  # fmt: skip
 """Values in, values out: folders, and modules of others."""
 

@@ -33,7 +33,7 @@ def command(
     Tokens and cost are estimates; the high end is what limits.max_cost_usd is held against.
     """
     from batchrun.render import jsonout, text
-    from batchrun.run.planning import plan
+    from batchrun.run.planning import plan, told_in_a_line
     from batchrun.run.target import Target, connection
     from batchrun.rundir.store import Store
 
@@ -41,7 +41,7 @@ def command(
     loaded = target.load(spec, roots)
     job = target.job(loaded.job)
     store = Store(job.root, job.name, sandbox=sandbox)
-    warnings = ["; ".join(filter(None, (f"{p.where}: {p.message}", p.hint))) for p in loaded.warnings]
+    warnings = list(map(told_in_a_line, loaded.warnings))
     with connection(job, target) as connect:
         count_tokens = connect().count_tokens if exact else None
         report = plan(job, store, warnings=warnings, exact=exact or 0, count_tokens=count_tokens)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ import click
 
 from batchrun.commands import common
 from batchrun.config.values import Config
-from batchrun.errors import BatchrunError, Problem
+from batchrun.errors import BatchrunError, DataError, MissingInput, Problem, WrongRows
 from batchrun.model import Job
 from batchrun.render.problems import problem_lines
 from batchrun.safetext import plain
@@ -89,20 +90,74 @@ def validate(
 
     loaded = Target(config=config).load(spec, roots)
     check_installed(loaded.job.output)
-    return Validated(loaded.job, None if spec_only else check_rows(loaded.job), loaded.warnings)
+    if spec_only:
+        return Validated(loaded.job, None, loaded.warnings)
+    rows, warnings = check_rows(loaded.job)
+    return Validated(loaded.job, rows, (*loaded.warnings, *warnings))
 
 
-def check_rows(job: Job) -> int:
-    """Make the request of every row and let go of it; how many rows there are.
+SHOWN_KINDS = 20
+SHOWN_ROWS = 20
 
-    Raises DataError or MissingInput with the row. Nothing is kept, so any number of rows will do.
+
+def check_rows(job: Job) -> tuple[int, tuple[Problem, ...]]:
+    """Make the request of every row and let go of it; how many rows there are, and what may not be meant so.
+
+    Raises DataError or MissingInput with the rows, or WrongRows where they are wrong in several ways. Nothing else
+    is kept, so any number of rows will do.
     """
     from batchrun.inputs.rows import open_rows
-    from batchrun.requests.expand import expand
+    from batchrun.requests.expand import Expander, place_of
     from batchrun.run.prepare import media_reader
 
     rows = open_rows(job.input, root=job.root, roots=job.roots)
-    return sum(1 for _ in expand(rows, job, media_reader(job)))
+    expander = Expander(job, media_reader(job))
+    count, wrong = 0, _Wrong()
+    for row in rows:
+        count += 1
+        try:
+            expander.row(row)
+        except (DataError, MissingInput) as error:
+            wrong.add(error, place_of(row))
+    wrong.raise_all()
+    return count, expander.warnings
+
+
+class _Wrong:
+    """What is wrong with rows: each way once, with the first rows that are wrong in it."""
+
+    def __init__(self) -> None:
+        self._first: dict[tuple[str, str], BatchrunError] = {}
+        self._rows: dict[tuple[str, str], list[str]] = {}
+        self._more: Counter[tuple[str, str]] = Counter()
+        self._other = 0
+
+    def add(self, error: BatchrunError, row: str) -> None:
+        way = str(error).removeprefix(f"{row}: "), error.where
+        if way not in self._first:
+            if len(self._first) >= SHOWN_KINDS:
+                self._other += 1
+                return
+            self._first[way], self._rows[way] = error, []
+        elif len(self._rows[way]) < SHOWN_ROWS:
+            self._rows[way].append(row)
+        else:
+            self._more[way] += 1
+
+    def raise_all(self) -> None:
+        found = [self._whole(way, error) for way, error in self._first.items()]
+        if len(found) == 1:
+            raise found[0]
+        if found:
+            more = [Problem(f"+{self._other:,} more")] if self._other else []
+            raise WrongRows([*(problem for error in found for problem in error.problems), *more])
+
+    def _whole(self, way: tuple[str, str], error: BatchrunError) -> BatchrunError:
+        if not self._rows[way]:
+            return error
+        more = f", +{self._more[way]:,} more" if self._more[way] else ""
+        hint = "\n".join(filter(None, (error.hint, f"the same in {', '.join(self._rows[way])}{more}")))
+        return type(error)(str(error), where=error.where, hint=hint)
 
 
 def _line(spec: Path, found: Validated) -> str:

@@ -4,14 +4,15 @@ How many tokens a text has, only the token-count endpoint knows (`plan --exact`)
 
 - *low*: one token in 6 bytes of the request's JSON. English prose has about 4.5 bytes a token, most other
   text fewer, and the JSON around a long text hardly counts.
-- *high*: half a token for an ASCII letter or space, one for every other byte. No byte-level tokenizer makes
-  more tokens than there are bytes, which bounds digits, punctuation and any script (a Chinese character is
-  three bytes and rarely two tokens). Half a token a letter is twice what prose takes, and more than German
-  compounds or identifiers do. So a budget held with it is safe, and loose by a factor of two or three.
-- Models from 4.7 on count about 30 % more tokens for the same text (batches-api §6).
-- Tools bring a system prompt of the service's own: up to 1,000 tokens.
-- An image is taken as 100 to 5,000 tokens whatever its bytes: it is scaled down first. A PDF has text and a
-  picture of every page: between one token in 100 bytes and one a byte.
+- *high*: one token a byte. A byte-level tokenizer begins with the bytes of the UTF-8 and only ever joins them, so
+  no text has more tokens than bytes, whatever its letters spell: base64, a genome, a cipher. What the service
+  writes around a turn is shorter than the JSON around it. So a budget held with it is safe, and loose by a factor
+  of four to five for prose; what the job's own answers took (`cost.history`) tells more.
+- Models from 4.7 on count about 30 % more tokens for the same text (batches-api §6), which raises *low*.
+- Tools and structured output bring a system prompt of the service's own: up to 1,000 tokens each.
+- An image is scaled down first: never more than 5,000 tokens, and no more than one for each square of 28 pixels
+  where its size is seen. A PDF is a picture of every page, up to 3,000 tokens, and the text on it: a token a
+  byte of what draws it. Where its pages cannot be counted, the model's context window is the bound.
 - No request reads more than the model's context window; a longer one fails and costs nothing.
 - Output: `max_tokens` bounds it, thinking included (batches-api §4). *low* is a twentieth of it.
 - Web pages and searches, and documents named by id or URL, are not in the request's bytes. Such requests are
@@ -27,8 +28,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import ceil
-from string import ascii_letters
+from math import sqrt
 from typing import Any
 
 import orjson
@@ -37,12 +37,19 @@ from batchrun import jsonbytes
 from batchrun.cost.amounts import Estimate, Price
 from batchrun.cost.models import facts_of
 from batchrun.cost.prices import DISCOUNT, PriceLookup, is_before
+from batchrun.media.kinds import PDF
+from batchrun.media.look import Look, look_at
 
 BYTES_PER_TOKEN_LOW = 6
-TOKENS_PER_LETTER_HIGH = 0.5
 NEW_TOKENIZER = 1.3
-TOOLS_PROMPT = 1_000
+SERVICE_PROMPT = 1_000
+"""Tokens that tools, or structured output, add to what was sent."""
 IMAGE_LOW, IMAGE_HIGH = 100, 5_000
+_PATCH = 28
+"""Pixels: no model sees more of an image than a token for each square of that side, and each edge may cut one."""
+_SCALED_SIDE, _SCALED_AREA, _PIXELS_PER_TOKEN_LOW = 1_568, 1_150_000, 1_000
+"""What a large image is scaled to at the least, and how many of its pixels a token holds at the most."""
+PAGE_LOW, PAGE_HIGH = 1_500, 3_000
 PDF_BYTES_PER_TOKEN_LOW = 100
 OUTPUT_SHARE_LOW = 0.05
 DEFAULT_CONTEXT = 1_000_000
@@ -56,10 +63,10 @@ _IMAGE = b'"type":"image"'
 _BY_ID, _BY_URL = b'"type":"file"', b'"type":"url"'
 _SERVER_TOOL = re.compile(rb'"type":"(?:web_search|web_fetch|code_execution|tool_search|advisor|mcp)_')
 _TOOLS = b'"tools":['
+_STRUCTURED = b'"type":"json_schema"'
 _CACHED = b'"cache_control":{'
 _HOUR = b'"ttl":"1h"'
 _US, _MESSAGES = b'"inference_geo":"us"', b'"messages":'
-_CHEAP = (ascii_letters + " ").encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +82,6 @@ class _Model:
     def low(self, size: int) -> float:
         return size / BYTES_PER_TOKEN_LOW * self.factor
 
-    def high(self, size: int, other: int) -> float:
-        """`other`: how many of the bytes are no letters."""
-        return (size - other) * TOKENS_PER_LETTER_HIGH * self.factor + other
-
 
 @dataclass(slots=True)
 class _Plain:
@@ -86,7 +89,6 @@ class _Plain:
 
     requests: int = 0
     size: int = 0
-    other: int = 0
     output_low: int = 0
     output_high: int = 0
 
@@ -108,11 +110,11 @@ class Estimator:
         known to be base64; more may be."""
         facts = self._models.get(model) or self._facts(model)
         if not media and _is_plain(params) and len(params) <= facts.linear:
-            self._count(model, 1, len(params), _other(params), max_tokens)
+            self._count(model, 1, len(params), max_tokens)
             return
         text, low, high, open_ended = _media(params, facts, media)
         low = min(int(low + facts.low(len(text))), facts.context)
-        high = min(int(high + facts.high(len(text), _other(text))) + 1, facts.context)
+        high = min(high + len(text), facts.context)
         output_low = int(max_tokens * OUTPUT_SHARE_LOW)
         self._requests += 1
         self._open_ended += open_ended
@@ -137,17 +139,15 @@ class Estimator:
         facts = self._models.get(model) or self._facts(model)
         if _is_plain(params[0]) and max(map(len, params)) <= facts.linear:
             number = len(params)
-            size, other = number * len(same) + len(text), number * _other(same) + _other(text)
-            self._count(model, number, size, other, max_tokens)
+            self._count(model, number, number * len(same) + len(text), max_tokens)
         else:
             for one in params:
                 self.add(one, model=model, max_tokens=max_tokens)
 
-    def _count(self, model: str, requests: int, size: int, other: int, max_tokens: int) -> None:
+    def _count(self, model: str, requests: int, size: int, max_tokens: int) -> None:
         sums = self._plain.setdefault(model, _Plain())
         sums.requests += requests
         sums.size += size
-        sums.other += other
         sums.output_low += requests * int(max_tokens * OUTPUT_SHARE_LOW)
         sums.output_high += requests * max_tokens
 
@@ -158,10 +158,7 @@ class Estimator:
         if _CACHED not in params:
             return 0, 0
         prefix = _prefix(params)
-        kept = (
-            min(low, int(facts.low(len(prefix)))),
-            min(high, int(facts.high(len(prefix), _other(prefix))) + 1),
-        )
+        kept = min(low, int(facts.low(len(prefix)))), min(high, len(prefix))
         if media:  # pictures are part of the prefix, or not: the dear side
             kept = kept[0], high
         self._cacheable_low += kept[0]
@@ -218,7 +215,7 @@ class Estimator:
 
 
 def _estimate_of(sums: _Plain, model: _Model) -> Estimate:
-    low, high = int(model.low(sums.size)), ceil(model.high(sums.size, sums.other)) + sums.requests
+    low, high = int(model.low(sums.size)), sums.size
     rates = model.price.rates[0] if model.price else None
     return Estimate(
         requests=sums.requests,
@@ -237,32 +234,45 @@ def _is_plain(params: bytes) -> bool:
     return _TYPE not in params and _US not in params
 
 
-def _other(text: bytes) -> int:
-    return len(text.translate(None, _CHEAP))
-
-
 def _usd(micro: float) -> float:
     return round(micro * DISCOUNT / 1e6, 10)
 
 
-def _media(params: bytes, model: _Model, media: int) -> tuple[bytes, float, float, bool]:
+def _media(params: bytes, model: _Model, media: int) -> tuple[bytes, float, int, bool]:
     """The request without its base64, and what its pictures, documents and tools add: tokens low and high,
     and whether there is more that the bytes do not show."""
-    text, low, high, shown = params, 0.0, 0.0, 0
+    text, low, high, shown = params, 0.0, 0, 0
     if media or _BASE64 in params:
         text = _MEDIA.sub(b"", params)
         for data, kind in _MEDIA.findall(params):
-            if kind.startswith(b"image/"):
-                shown += 1
-            else:
-                low += len(data) * 3 / 4 / PDF_BYTES_PER_TOKEN_LOW
-                high += len(data) * 3 / 4
+            is_image = kind.startswith(b"image/")
+            shown += is_image
+            least, most = (_image if is_image else _document)(look_at(data), model)
+            low, high = low + least, high + most
     images = params.count(_IMAGE)
-    elsewhere = params.count(_BY_ID) + params.count(_BY_URL) - max(images - shown, 0)
+    unseen = max(images - shown, 0)
+    elsewhere = params.count(_BY_ID) + params.count(_BY_URL) - unseen
     open_ended = elsewhere > 0 or (_TOOLS in params and _SERVER_TOOL.search(params) is not None)
-    low += images * IMAGE_LOW
-    high += images * IMAGE_HIGH + (TOOLS_PROMPT if _TOOLS in params else 0)
+    low += unseen * IMAGE_LOW
+    high += unseen * IMAGE_HIGH + ((_TOOLS in params) + (_STRUCTURED in params)) * SERVICE_PROMPT
     return text, low, high + (model.context if open_ended else 0), open_ended
+
+
+def _image(look: Look, _model: _Model) -> tuple[float, int]:
+    """Tokens of an image, low and high."""
+    width, height = look.width, look.height
+    if not width or not height:
+        return IMAGE_LOW, IMAGE_HIGH
+    scale = min(1.0, _SCALED_SIDE / max(width, height), sqrt(_SCALED_AREA / (width * height)))
+    most = min(IMAGE_HIGH, (width // _PATCH + 2) * (height // _PATCH + 2))
+    return min(width * height * scale * scale / _PIXELS_PER_TOKEN_LOW, most), most
+
+
+def _document(look: Look, model: _Model) -> tuple[float, int]:
+    """Tokens of a document, low and high."""
+    if look.kind == PDF and look.pages is not None and look.text is not None:
+        return look.pages * PAGE_LOW, look.pages * PAGE_HIGH + look.text
+    return look.size / PDF_BYTES_PER_TOKEN_LOW, model.context
 
 
 def _prefix(params: bytes) -> bytes:

@@ -42,7 +42,7 @@ class Facts:
         return self.version >= (major, minor)
 
 
-# batches-api §7, "Gone". They are no longer in the table of models, but people still have their names.
+# batches-api §7, "Gone", and what went before those. They are no longer in the table of models, but people still have their names.
 _GONE: Mapping[tuple[str, Version], date] = {
     ("opus", (4, 1)): date(2026, 8, 5),
     ("opus", (4, 0)): date(2026, 6, 15),
@@ -50,10 +50,21 @@ _GONE: Mapping[tuple[str, Version], date] = {
     ("haiku", (3, 0)): date(2026, 4, 20),
     ("sonnet", (3, 7)): date(2026, 2, 19),
     ("haiku", (3, 5)): date(2026, 2, 19),
+    ("opus", (3, 0)): date(2026, 1, 5),
+    ("sonnet", (3, 5)): date(2025, 10, 28),
+    ("sonnet", (3, 0)): date(2025, 7, 21),
+    ("", (2, 1)): date(2025, 7, 21),
+    ("", (2, 0)): date(2025, 7, 21),
+    ("", (1, 3)): date(2024, 11, 6),
+    ("", (1, 2)): date(2024, 11, 6),
+    ("", (1, 0)): date(2024, 11, 6),
+    ("instant", (1, 2)): date(2024, 11, 6),
+    ("instant", (1, 1)): date(2024, 11, 6),
+    ("instant", (1, 0)): date(2024, 11, 6),
 }
 
 _NAME = re.compile(
-    r"claude-(?:(?P<family>[a-z]+)-)?(?P<major>\d{1,2})(?:-(?P<minor>\d{1,2}))?(?:-(?P<old_family>[a-z]+))?"
+    r"claude-(?:(?P<family>[a-z]+)-)?(?P<major>\d{1,2})(?:[-.](?P<minor>\d{1,2}))?(?:-(?P<old_family>[a-z]+))?"
     r"(?:-(?:\d{8}|latest))?"
 )
 

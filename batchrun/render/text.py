@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from batchrun.cost.amounts import Cause, Summary
 from batchrun.render.lines import INDENT, LABEL, Paint, counted, joined, labelled, plural, span, wrapped
 from batchrun.reports.job import INVENTED, ShardStatus, StatusReport
-from batchrun.reports.plan import PlanReport
+from batchrun.reports.plan import History, PlanReport
 from batchrun.safetext import plain
 from batchrun.units import DAY, format_duration, format_size, format_usd
 
@@ -121,6 +121,13 @@ def _plan(report: PlanReport, paint: Paint) -> Iterator[str]:
         yield from labelled(paint, "warning", plain(warning), paint.warn)
 
 
+def _likely(history: History) -> str:
+    """What is likely, between the two ends."""
+    cost = "" if history.cost_usd is None else f"{format_usd(history.cost_usd)}, "
+    tokens = f"{history.input_tokens:,} tokens in and {history.output_tokens:,} out"
+    return f"about {cost}{tokens}, going by {plural(history.answers, 'answer')} of this job"
+
+
 def _requests(report: PlanReport) -> str:
     parts = {"new": report.new, "already asked": report.reused}
     shown = counted({word: count for word, count in parts.items() if count})
@@ -131,7 +138,8 @@ def _requests(report: PlanReport) -> str:
 def _estimated(report: PlanReport, paint: Paint) -> Iterator[str]:
     estimate = report.estimate
     tokens_in = span(f"{estimate.input_low:,}", f"{estimate.input_high:,}")
-    yield from labelled(paint, "tokens in", f"{tokens_in}  estimated from bytes")
+    source = "estimated from bytes" if report.history is None else "from earlier answers, bounded by bytes"
+    yield from labelled(paint, "tokens in", f"{tokens_in}  {source}")
     if report.exact:
         mean, counted_exactly = report.exact.mean, plural(report.exact.requests, "request")
         text = f"about {round(mean * report.new):,}: {mean:,.1f} each in {counted_exactly} counted exactly"
@@ -144,6 +152,8 @@ def _estimated(report: PlanReport, paint: Paint) -> Iterator[str]:
         return
     cost = span(format_usd(estimate.cost_low), format_usd(estimate.cost_high))
     yield from labelled(paint, "cost", f"{paint.bold(cost)}  estimated, at batch price")
+    if report.history:
+        yield from labelled(paint, "", _likely(report.history))
     if estimate.cacheable_high:
         text = (
             f"up to {format_usd(estimate.cache_saving)} less if every marked prefix is read from the cache;"

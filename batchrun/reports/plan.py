@@ -30,6 +30,8 @@ class PlanReport:
     shards: tuple[PlannedShard, ...] = ()
     estimate: Estimate = field(default_factory=Estimate)
     exact: ExactSample | None = None
+    history: History | None = None
+    """What the job's own answers make likely; the low figures of `estimate` then come from them, too."""
     samples: int = 1
     spent_usd: float = 0.0
     at_stake_usd: float = 0.0
@@ -44,6 +46,16 @@ class PlanReport:
             return False
         high = self.estimate.cost_high
         return high is None or self.spent_usd + self.at_stake_usd + high > self.max_cost_usd
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What the new requests will take if they are like the `answers` that the job has."""
+
+    answers: int
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float | None
 
 
 @dataclass(frozen=True, slots=True)

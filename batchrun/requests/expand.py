@@ -6,18 +6,18 @@ The bytes that are hashed are the bytes that are sent (`rendering`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from hashlib import blake2b
 from typing import NamedTuple, cast
 
 import orjson
 
 from batchrun import jsonbytes
-from batchrun.errors import BatchrunError, DataError, MissingInput
+from batchrun.errors import BatchrunError, DataError, MissingInput, Problem
 from batchrun.model import FromFile, FromRow, Job, Json, Node, Row, Slice, Template
-from batchrun.requests import params as rules
+from batchrun.requests.check import Checker
+from batchrun.requests.holes import longest_sure
 from batchrun.requests.older import Older
-from batchrun.requests.rendering import ReadFile, Renderer, canonical
+from batchrun.requests.rendering import Made, ReadFile, Renderer, canonical
 from batchrun.safetext import plain
 from batchrun.templates.compiled import Values, compile_template
 
@@ -98,9 +98,12 @@ class Expander:
     def __init__(self, job: Job, read_file: ReadFile) -> None:
         self._job = job
         self._renderer = None if job.request is None else Renderer(job.request, read_file)
-        self._every_row = job.request is None or _depends_on_row(job.request)
+        self._every_row = job.request is None or _depends_on_row(job.request) or _begins_answers(job.request)
+        self._checker = Checker(job)
         self._facts: Facts | None = None
         self.older = Older(job.request, read_file)
+        self._longest = 0
+        """Bytes up to which a request need not be looked at for its length."""
         self.at_once = max(1, _AT_ONCE // self._renderer.size) if self._renderer else 1
         """How many rows a slice should have at most."""
 
@@ -108,12 +111,20 @@ class Expander:
         """One request a sample. Raises DataError or MissingInput naming the row."""
         render = self._renderer or _ready_made
         try:
-            params, media = render(row.values)
-            facts = self._facts_of(params)
+            made = render(row.values)
+            facts = self._facts_of(made, row)
         except (DataError, MissingInput, orjson.JSONEncodeError, RecursionError) as error:
             raise _at_row(error, row) from None
-        found = facts if self._every_row else facts._replace(media=media)
-        return [Request(key_of(params, sample), params, *found) for sample in range(1, self._job.samples + 1)]
+        found = facts if self._every_row else facts._replace(media=made.media)
+        return [
+            Request(key_of(made.params, sample), made.params, *found)
+            for sample in range(1, self._job.samples + 1)
+        ]
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What may not be meant so in the rows that were expanded."""
+        return self._checker.warnings.problems()
 
     def older_keys(self, row: Row, params: bytes) -> list[list[bytes]]:
         """The keys that the row's requests, whose `params` these are, had under the libraries of other days: a
@@ -135,19 +146,38 @@ class Expander:
         if filled is None:
             return None
         params, text = filled
-        try:
-            facts = self._facts_of(params[0])
-        except DataError:
+        if self._facts is None:
+            try:
+                self._facts_of(Made(params[0], 0, odd=False), next(rows.rows()))
+            except DataError:
+                return None
+        facts = self._facts
+        if facts is None or max(map(len, params)) > self._longest:
             return None
         keys = _keys_of(params, self._renderer.head)
         names = b"".join(keys).hex(",", KEY_BYTES).encode().split(b",")
         return Bulk(keys, names, params, facts.model, facts.max_tokens, self._renderer.same, text)
 
-    def _facts_of(self, params: bytes) -> Facts:
-        """Of every request, or of the first where all are alike. Raises DataError."""
-        if self._facts is None or self._every_row:
-            self._facts = _checked(params, self._job)
+    def _facts_of(self, made: Made, row: Row) -> Facts:
+        """Of every request, or of the first where all are alike, and of those that a text may have spoiled.
+        Raises DataError."""
+        first = self._facts is None
+        if first or self._every_row or made.odd or len(made.params) > self._longest:
+            facts = facts_of(self._checker(made.params, row.values, place_of(row)))
+            if first:
+                self._longest = longest_sure(facts.model, facts.max_tokens)
+            self._facts = facts
+        assert self._facts is not None
+        self._tell_nulls(row)
         return self._facts
+
+    def _tell_nulls(self, row: Row) -> None:
+        """A null stands in a text as the word, which few people mean."""
+        for name, where in self._renderer.columns.items() if self._renderer else ():
+            if name in row.values and row.values[name] is None:
+                text = f"the column '{plain(name, 80)}' is null, and stands in the text as the word null"
+                hint = "write {{ column or '' }}, or take such rows out"
+                self._checker.warnings.add(place_of(row), text, hint, where)
 
 
 def parts_of(job: Job) -> dict[str, str]:
@@ -185,32 +215,8 @@ def _plain(node: Node) -> Json:
     return node
 
 
-def _ready_made(values: Values) -> tuple[bytes, int]:
-    return jsonbytes.dumps(canonical(values["params"])), 0
-
-
-def _checked(params: bytes, job: Job) -> Facts:
-    """Hold one request against the API's rules for `params`."""
-    body = cast("dict[str, Json]", orjson.loads(params))
-    if job.request is None:
-        _refuse_unknown(body, job)
-    for problem in rules.check(body, api_version=job.api_version, betas=job.betas):
-        if not problem.warning:
-            path = rules.dotted(problem.path)
-            raise DataError(f"{path}: {problem.message}" if path else problem.message, hint=problem.hint)
-    return facts_of(body)
-
-
-def _refuse_unknown(body: Mapping[str, Json], job: Job) -> None:
-    """A spec's own request is held against the schema; a ready-made one is here. A beta may bring keys."""
-    unknown = [] if job.betas else rules.unknown_keys(body)
-    if unknown:
-        near = get_close_matches(unknown[0], rules.KNOWN, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise DataError(
-            f"params: unknown key {plain(unknown[0], 80)!r}",
-            hint=f"{hint}what is newer than batchrun goes below request.passthrough of a spec",
-        )
+def _ready_made(values: Values) -> Made:
+    return Made(jsonbytes.dumps(canonical(values["params"])), 0, odd=False)
 
 
 def facts_of(body: Mapping[str, Json]) -> Facts:
@@ -228,23 +234,52 @@ def media_in(value: object) -> int:
     return sum(map(media_in, value)) if isinstance(value, list) else 0
 
 
+def place_of(row: Row) -> str:
+    """How a row is called in messages."""
+    return f"row {row.number}" + (f" ({row.where})" if row.where else "")
+
+
 def _at_row(error: Exception, row: Row) -> BatchrunError:
-    place = f"row {row.number}" + (f" ({row.where})" if row.where else "")
+    place = place_of(row)
     if isinstance(error, BatchrunError):
         return type(error)(f"{place}: {error}", where=error.where, hint=error.hint)
     return DataError(f"{place}: a value cannot be written as JSON: {error}")
 
 
+_TEXTS = ("content", "text", "system", "data", "title", "context")
+
+
 def _depends_on_row(node: Node, path: tuple[str, ...] = ()) -> bool:
-    """Whether a row can change more than text and media: then every row is checked, else the first."""
+    """Whether a row can change more than text: then every row is checked, else the first. The bytes of a file are
+    no text."""
     match node:
-        case FromRow():
+        case FromRow() | FromFile():
             return True
         case Template():
-            text = not path or path[-1] in ("content", "text", "system", "data", "title", "context")
-            return not text and compile_template(node).constant is None
+            return not (path and path[-1] in _TEXTS) and compile_template(node).constant is None
         case Mapping():
+            if _says(node.get("type"), "base64") and not _is_constant(node.get("data")):
+                return True
             return any(_depends_on_row(v, (*path, k)) for k, v in node.items())
         case tuple():
             return any(_depends_on_row(v, path) for v in node)
     return False
+
+
+def _begins_answers(request: Mapping[str, Node]) -> bool:
+    """Whether the last turn is the assistant's, and ends in what a row puts there: it may end in white space."""
+    turns = request.get("messages")
+    last = turns[-1] if isinstance(turns, tuple) and turns else None
+    if not isinstance(last, Mapping) or not _says(last.get("role"), "assistant"):
+        return False
+    content = last.get("content")
+    end = content[-1] if isinstance(content, tuple) and content else content
+    return not _is_constant(end.get("text") if isinstance(end, Mapping) else end)
+
+
+def _says(node: Node, word: str) -> bool:
+    return isinstance(node, Template) and compile_template(node).constant == word
+
+
+def _is_constant(node: Node) -> bool:
+    return not isinstance(node, Template) or compile_template(node).constant is not None

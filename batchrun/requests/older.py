@@ -33,7 +33,7 @@ class Older:
         if not (self._everywhere or today.has_media or has_large(params)):
             return []
         text = today.without_media(values)  # base64 is full of what looks like 5e+3
-        others = (r(values)[0] for r in self._renderers if r.without_media(values) != text)
+        others = (r(values).params for r in self._renderers if r.without_media(values) != text)
         return list(dict.fromkeys(others))
 
     @cached_property

@@ -10,10 +10,12 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from itertools import chain
+from typing import NamedTuple
 
 from batchrun import jsonbytes
 from batchrun.errors import DataError, MissingInput
 from batchrun.model import FromFile, FromRow, Json, Node, Slice, Template
+from batchrun.requests.holes import one_is_blank, some_are_blank
 from batchrun.templates.compiled import Compiled, Values, compile_template, to_text, undefined
 from batchrun.templates.escape import json_cells
 from batchrun.templates.spelling import OURS, Spelling
@@ -33,6 +35,15 @@ def canonical(value: Json) -> Json:
     return value
 
 
+class Made(NamedTuple):
+    """A request's `params`, and what is known of them: the base64 bytes inside, and whether a text in them may
+    say nothing."""
+
+    params: bytes
+    media: int
+    odd: bool
+
+
 class Renderer:
     """The compiled request: literal JSON between holes."""
 
@@ -42,6 +53,10 @@ class Renderer:
         self._texts: list[str | Compiled | None] = []
         """What fills each hole with text: a column, or a template. None for what is no text."""
         self._media: list[int] = []
+        self.bare: list[list[int]] = []
+        """The holes of each text that holds nothing else, but for white space."""
+        self.columns: dict[str, str] = {}
+        """The columns that stand in texts as they are, and where one does first."""
         self._pattern = self._compile(request, ordered=False)
         marked = self._pattern % ((b"\0",) * len(self._holes))
         self.head, self.same = marked.partition(b"\0")[0], marked.replace(b"\0", b"")
@@ -59,13 +74,22 @@ class Renderer:
         """What fills the holes, and what stands around them, but for files."""
         return [self.same, *(hole(values) for i, hole in enumerate(self._holes) if i not in self._media)]
 
-    def __call__(self, values: Values) -> tuple[bytes, int]:
+    def __call__(self, values: Values) -> Made:
         filled = tuple([hole(values) for hole in self._holes])
-        return self._pattern % filled, sum(len(filled[i]) for i in self._media)
+        media = sum(len(filled[i]) for i in self._media)
+        return Made(self._pattern % filled, media, one_is_blank(filled, self.bare))
 
     def slice(self, rows: Slice) -> tuple[list[bytes], bytes] | None:
         """The `params` of many rows, and what fills the holes of all. None where there are none, where one takes
-        more than text, or where a row has something wrong."""
+        more than text, or where a row has something wrong, or may have."""
+        filled = self.filled(rows)
+        if filled is None or some_are_blank(filled, self.bare):
+            return None
+        text = b"".join(chain.from_iterable(filled))
+        return list(map(self._pattern.__mod__, zip(*filled, strict=True))), text
+
+    def filled(self, rows: Slice) -> list[list[bytes]] | None:
+        """What fills each hole, row by row. None as `slice`."""
         if not self._texts or None in self._texts:
             return None
         made: dict[str | Compiled | None, list[bytes]] = {}
@@ -73,9 +97,7 @@ class Renderer:
             if (inside := _insides(rows, source)) is None:
                 return None
             made[source] = inside
-        filled = [made[source] for source in self._texts]
-        text = b"".join(chain.from_iterable(filled))
-        return list(map(self._pattern.__mod__, zip(*filled, strict=True))), text
+        return [made[source] for source in self._texts]
 
     def _compile(self, node: Node, *, ordered: bool) -> bytes:
         match node:
@@ -108,13 +130,18 @@ class Renderer:
         compiled = compile_template(template, self._spelling)
         if compiled.constant is not None:
             return self._literal(compiled.constant)
+        first = len(self._holes)
         if compiled.parts is None:
+            self.bare.append([first])
             return b'"%b"' % self._hole(
                 lambda values: jsonbytes.dumps(compiled.render(values))[1:-1], compiled
             )
+        if not "".join(compiled.parts[::2]).strip():
+            self.bare.append(list(range(first, first + len(compiled.parts) // 2)))
         pieces = []
         for i, part in enumerate(compiled.parts):
             if i % 2:
+                self.columns.setdefault(part, str(template.place))
                 pieces.append(self._hole(_column(part, template, self._spelling), part))
             else:
                 pieces.append(self._literal(part)[1:-1])

@@ -94,6 +94,9 @@ class Engine:
         )
         if current is None:
             found = prepare(self.job, self.state, self.store, media)
+            for problem in found.warnings:
+                with harmless():
+                    self._observer.warning(problem)
             gone = outdated(self.state, self.store.rows(found.expansion.rows_file), self.store)
             self.record(events.Prepared(found.expansion, found.shards, gone))
         elif current != expansion:

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import orjson
 
 from batchrun.cost.amounts import NO_REQUESTS
+from batchrun.errors import Problem
 from batchrun.lifecycle import budget, phases
 from batchrun.lifecycle.policy import policy_of
 from batchrun.lifecycle.state import RunState
 from batchrun.model import Job, Json
 from batchrun.outputs.writers import check_installed
 from batchrun.reports.plan import ExactSample, PlannedShard, PlanReport
+from batchrun.run.history import history, with_low
 from batchrun.run.prepare import Prepared, survey
 from batchrun.rundir.store import Store
 
@@ -46,14 +48,24 @@ def plan(
         reused=found.reused,
         reasons=tuple(_why_new(state, found)) if found.new else (),
         shards=tuple(PlannedShard(s.id, s.requests, s.bytes) for s in found.shards),
-        estimate=sum((s.estimate for s in found.shards), NO_REQUESTS),
+        estimate=with_low(sum((s.estimate for s in found.shards), NO_REQUESTS), state, found),
         exact=counted,
+        history=history(state, found),
         samples=job.samples,
         spent_usd=budget.spent(state) if state else 0.0,
         at_stake_usd=budget.at_stake(state) if state else 0.0,
         max_cost_usd=job.limits.max_cost_usd,
-        warnings=(*warnings, *(_failed(state, job, found) if state else ())),
+        warnings=(
+            *warnings,
+            *map(told_in_a_line, found.warnings),
+            *(_failed(state, job, found) if state else ()),
+        ),
     )
+
+
+def told_in_a_line(problem: Problem) -> str:
+    where = f"{problem.where}: " if problem.where else ""
+    return "; ".join(filter(None, (f"{where}{problem.message}", problem.hint)))
 
 
 def _why_new(state: RunState | None, found: Prepared) -> list[str]:

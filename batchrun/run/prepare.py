@@ -21,7 +21,7 @@ import orjson
 
 from batchrun import jsonbytes
 from batchrun.cost.prices import price_of
-from batchrun.errors import DataError
+from batchrun.errors import DataError, Problem
 from batchrun.fs import files
 from batchrun.fs.confine import confine, open_confined
 from batchrun.inputs.rows import open_rows, resolve
@@ -52,6 +52,8 @@ class Prepared:
     changed: int = 0
     """Rows with a new request whose id it had."""
     sample: tuple[bytes, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    """What may not be meant so in the rows."""
 
 
 def prepare(job: Job, state: RunState | None, store: Store, media: set[str] | None = None) -> Prepared:
@@ -163,8 +165,9 @@ def _prepare(
         samples=job.samples,
         media=any(_names_files(node) for node in (job.request or {}).values()),
     )
-    reused = intake.reused
-    return Prepared(expansion, new_shards, intake.asked - len(seen), reused, len(seen) - reused)
+    reused, duplicates = intake.reused, intake.asked - len(seen)
+    new = len(seen) - reused
+    return Prepared(expansion, new_shards, duplicates, reused, new, warnings=expander.warnings)
 
 
 class _Intake:

@@ -174,6 +174,11 @@ def _less(limit: int, share: int) -> int:
     return limit - limit * share // (100 * _MARKS)
 
 
+def params_bytes(shard: Shard) -> int:
+    """Bytes of all `params` of a shard: its body without what we put around them."""
+    return shard.bytes - _EMPTY - shard.requests * _AROUND
+
+
 def body_digest(path: Path) -> str:
     """The sha256 of the body that a shard's file makes. Raises DiskError when it cannot be read."""
     digest, held = hashlib.sha256(HEAD), b""

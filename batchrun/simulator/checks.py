@@ -13,7 +13,13 @@ from typing import Any
 
 from batchrun.simulator import catalog
 from batchrun.simulator.catalog import Model
+from batchrun.simulator.checks_media import check_media
 from batchrun.simulator.checks_messages import ParamFault, check_messages, check_system
+from batchrun.simulator.checks_schema import check_answer_schemas
+from batchrun.simulator.checks_texts import check_begun_answer, check_texts
+from batchrun.simulator.checks_together import check_together
+from batchrun.simulator.checks_tools import check_stops, check_tool_names, check_tool_turns
+from batchrun.simulator.usage import input_tokens
 
 LONG_OUTPUT = "output-300k-2026-03-24"
 NEWEST_VERSION = "2026-10-21"
@@ -26,8 +32,10 @@ _KNOWN = frozenset(
         "service_tier", "user_profile_id", "stream", "fallback_credit_token", "billing_policy", *_SAMPLING,
     }
 )  # fmt: skip
-_WITH_A_BETA = frozenset({"mcp_servers", "context_management", "compaction", "thread"})
-_NOT_IN_BATCHES = ("speed", "store", "previous_thread_event_id", "cache_hint", "context_hint", "fallbacks")
+_WITH_A_BETA = frozenset({"mcp_servers", "context_management", "compaction"})
+_NOT_IN_BATCHES = (
+    "speed", "store", "previous_thread_event_id", "thread", "cache_hint", "context_hint", "fallbacks"
+)  # fmt: skip
 _COUNTABLE = frozenset(
     {
         "model", "messages", "system", "tools", "tool_choice", "thinking", "output_config", "cache_control",
@@ -65,12 +73,22 @@ def check(params: dict[str, Any], setting: Setting) -> Model:
     for name, (kind, word) in _KINDS.items():
         if params.get(name) is not None and not isinstance(params[name], kind):
             raise ParamFault(f"{name}: Input should be a valid {word}")
+    check_texts(params)
     _check_sampling(params, model)
     _check_prefill(params, model)
+    check_begun_answer(params)
     _check_thinking(params, model)
     _check_tools(params, model)
+    check_tool_names(params)
+    check_tool_turns(params)
     _check_output_config(params)
+    check_answer_schemas(params)
     _check_rest(params)
+    check_stops(params)
+    check_together(params)
+    check_media(params, model)
+    if (tokens := input_tokens(params, model)) > model.context:
+        raise ParamFault(f"prompt is too long: {tokens} tokens > {model.context} maximum")
     return model
 
 
@@ -201,11 +219,10 @@ def _check_tools(params: Mapping[str, Any], model: Model) -> None:
     kind = choice.get("type")
     if kind not in ("auto", "any", "tool", "none"):
         raise ParamFault("tool_choice.type: Input should be 'auto', 'any', 'tool' or 'none'")
-    if kind in ("any", "tool"):
-        if model.refuses_forced_tools:
-            raise ParamFault(f"tool_choice.type: '{kind}' is not supported by {model.id}")
-        if not tools:
-            raise ParamFault("tool_choice: may only be given together with tools")
+    if kind in ("any", "tool") and model.refuses_forced_tools:
+        raise ParamFault(f"tool_choice.type: '{kind}' is not supported by {model.id}")
+    if not tools and not params.get("mcp_servers"):
+        raise ParamFault("tool_choice: may only be specified while providing tools")
     if kind == "tool" and choice.get("name") not in [tool.get("name") for tool in tools]:
         raise ParamFault(f"tool_choice: Tool '{choice.get('name')}' not found in provided tools")
 

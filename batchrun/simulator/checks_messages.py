@@ -14,7 +14,7 @@ _BLOCKS = frozenset(
         "tool_result", "server_tool_use", "web_search_tool_result", "web_fetch_tool_result",
         "code_execution_tool_result", "bash_code_execution_tool_result",
         "text_editor_code_execution_tool_result", "tool_search_tool_result", "container_upload",
-        "mcp_tool_use", "mcp_tool_result", "compaction",
+        "mcp_tool_use", "mcp_tool_result", "compaction", "tool_reference",
     }
 )  # fmt: skip
 _IMAGES = ("image/jpeg", "image/png", "image/gif", "image/webp")
@@ -89,6 +89,10 @@ def _check_block(block: object, at: str, role: str, newest: bool) -> None:
         )
     if kind == "text":
         _check_text(block, at)
+    inner = block.get("content")
+    if kind in ("tool_result", "search_result") and isinstance(inner, list):
+        for position, part in enumerate(inner):
+            _check_block(part, f"{at}.content.{position}", role, False)
     if kind in ("image", "document"):
         _check_source(block.get("source"), at, kind)
     _check_cache_control(block, at)

@@ -13,7 +13,7 @@ from batchrun.errors import BatchrunError, DataError, MissingInput
 from batchrun.fs.confine import confine, open_confined
 from batchrun.fs.files import read_whole
 from batchrun.model import FileFact, FromFile, FromRow, Json, Node, Place, Template
-from batchrun.requests.params import DYNAMIC
+from batchrun.requests.params import DYNAMIC, Dynamic
 from batchrun.spec.faults import Steps
 from batchrun.spec.wording import MARKERS
 from batchrun.spec.yamldoc import Document
@@ -151,8 +151,7 @@ def known_values(node: Node) -> object:
     """The part of a node that no row can change; DYNAMIC for the rest."""
     match node:
         case Template():
-            text = _constant(node)
-            return DYNAMIC if text is None else text
+            return _known_text(node)
         case FromRow() | FromFile():
             return DYNAMIC
         case Mapping():
@@ -162,8 +161,11 @@ def known_values(node: Node) -> object:
     return node
 
 
-def _constant(template: Template) -> str | None:
+def _known_text(template: Template) -> str | Dynamic:
     try:
-        return compile_template(template).constant
+        compiled = compile_template(template)
     except DataError:
-        return None
+        return DYNAMIC
+    if compiled.constant is not None:
+        return compiled.constant
+    return Dynamic(tail) if compiled.parts and (tail := compiled.parts[-1]) else DYNAMIC

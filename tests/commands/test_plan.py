@@ -32,9 +32,9 @@ def test_a_first_run(bench: Bench) -> None:
         "  requests    3\n"
         "              new because the job was never run\n"
         "  batches     1, 530 B in all\n"
-        "  tokens in   48 – 206  estimated from bytes\n"
+        "  tokens in   48 – 288  estimated from bytes\n"
         "  tokens out  6 – 150  max_tokens is the bound\n"
-        "  cost        $0.000039 – $0.00048  estimated, at batch price\n"
+        "  cost        $0.000039 – $0.00052  estimated, at batch price\n"
         "  budget      $5.00, $0.00 of it spent\n"
     )
     assert plan(bench).stdout == expected
@@ -46,6 +46,32 @@ def test_a_rehearsal(bench: Bench) -> None:
     bench.run("run", "--sandbox", code=0)
     assert plan(bench, "--sandbox").stdout.startswith("batch  nothing to submit\n")
     assert plan(bench).stdout.startswith("batch  3 requests to submit\n")
+
+
+def test_a_plan_goes_by_what_the_answers_took(bench: Bench) -> None:
+    first = bench.run("plan", "--json", code=0).json()
+    assert "history" not in first
+    bench.run("run", code=0)
+    bench.rows(6)
+    report = bench.run("plan", "--json", code=0).json()
+    [tally] = [shard.tally for shard in bench.state().shards]
+    assert tally is not None
+    took = report["history"]
+    assert (took["answers"], report["new"]) == (3, 3)
+    assert took["input_tokens"] == tally.usage.input_tokens  # three more rows of the same size
+    assert took["output_tokens"] == tally.usage.output_tokens
+    assert took["cost_usd"] == pytest.approx(tally.cost_usd)
+    estimate = report["estimate"]
+    assert (estimate["input_low"], estimate["output_low"]) == (took["input_tokens"], took["output_tokens"])
+    assert estimate["cost_low"] == pytest.approx(tally.cost_usd)
+    assert estimate["input_high"] == first["estimate"]["input_high"]  # the bound is bytes, as before
+    assert "going by 3 answers of" in plan(bench).stdout
+
+
+def test_answers_of_another_model_say_nothing_of_this_one(bench: Bench) -> None:
+    bench.run("run", code=0)
+    bench.job(request={"model": "claude-opus-5-5"})
+    assert "history" not in bench.run("plan", "--json", code=0).json()
 
 
 def test_over_budget(bench: Bench) -> None:

@@ -157,7 +157,7 @@ def test_over_budget(bench: Bench) -> None:
     bench.job(rows=3, limits={"max_cost_usd": 0.0001})
     ran = bench.run("run", code=4)
     assert ran.stderr.endswith(
-        "decide: what is planned may cost up to $0.00048; the budget is $0.00010. Nothing\n"
+        "decide: what is planned may cost up to $0.00052; the budget is $0.00010. Nothing\n"
         "was submitted. Raise limits.max_cost_usd, or ask for less:\n"
         "    batchrun plan batch.yaml\n"
     )

@@ -47,7 +47,7 @@ def test_running_then_done(bench: Bench) -> None:
         "  0001   submitted          3  msgbatch_…\n"
         "         in progress, for "
     )
-    assert "  cost        $0.00 so far, at most $0.00048 under way (budget $5.00)\n" in shown
+    assert "  cost        $0.00 so far, at most $0.00052 under way (budget $5.00)\n" in shown
     assert shown.endswith("  next        batchrun run batch.yaml\n")
     now[0] += 1000
     bench.go(code=0)

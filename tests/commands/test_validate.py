@@ -90,8 +90,9 @@ def test_warnings_do_not_fail(tmp_path: Path) -> None:
 def test_a_row_that_makes_no_request(tmp_path: Path) -> None:
     init(tmp_path)
     edit(tmp_path / "batch.yaml", "{{ review }}", "{{ reviw }}")
-    with pytest.raises(DataError, match="'reviw' is not a column of the input"):
+    with pytest.raises(DataError, match=r"^row 1 .*'reviw' is not a column of the input") as caught:
         validate(tmp_path / "batch.yaml")
+    assert caught.value.hint.splitlines()[-1] == "the same in row 2 (rows.csv:3), row 3 (rows.csv:4)"
     assert validate(tmp_path / "batch.yaml", spec_only=True).rows is None
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from typing import Any
 
 import orjson
@@ -10,6 +11,7 @@ from batchrun.codec import decode, encode
 from batchrun.cost.amounts import NO_REQUESTS, Estimate, Price
 from batchrun.cost.estimate import Estimator
 from batchrun.cost.prices import price_of
+from tests.media.files import pdf, png
 
 
 def params(content: Any = "Hi", model: str = "claude-haiku-4-5", **more: Any) -> bytes:
@@ -47,7 +49,8 @@ def test_output_is_bounded_by_max_tokens() -> None:
 
 
 # Between which numbers of tokens any byte-level tokenizer would put these: prose about 4.5 bytes a token,
-# a Chinese character one to one and a half, a digit at most one, an emoji one to four.
+# a Chinese character one to one and a half, a digit at most one, an emoji one to four. Letters that spell nothing
+# come to one or two a token.
 @pytest.mark.parametrize(
     ("text", "least", "most"),
     [
@@ -56,25 +59,26 @@ def test_output_is_bounded_by_max_tokens() -> None:
         ("3.14159 2.71828 1.41421 " * 100, 800, 1700),
         ("Donaudampfschifffahrtsgesellschaftskapitän " * 100, 900, 1600),
         ("🙂🙃" * 100, 200, 800),
+        ("GATTACAT" * 500, 1000, 4000),
+        ("qX7vkZpWjRtYbNcM" * 250, 2000, 4000),
     ],
 )
 @pytest.mark.parametrize("model", ["claude-haiku-4-5", "claude-opus-5-5"])
-def test_high_bounds_the_tokens_of_ordinary_text(text: str, least: int, most: int, model: str) -> None:
+def test_high_bounds_the_tokens_of_any_text(text: str, least: int, most: int, model: str) -> None:
     newer = 1.3 if model == "claude-opus-5-5" else 1.0
     low, high = added(params(text, model), params("", model))
     assert low <= least * newer
-    assert high >= min(most * newer, len(text.encode()))
-    assert high <= len(text.encode()) + 1
+    assert high == len(text.encode()) >= min(most * newer, len(text.encode()))
 
 
-def test_newer_models_count_more_tokens() -> None:
+def test_newer_models_count_more_tokens_of_what_is_likely() -> None:
     text = "word " * 1000
     older, newer = (
         added(params(text)),
         added(params(text, "claude-opus-5-5"), params("Hi", "claude-opus-5-5")),
     )
     assert newer[0] == pytest.approx(older[0] * 1.3, abs=1)
-    assert newer[1] == pytest.approx(older[1] * 1.3, abs=2)
+    assert newer[1] == older[1]  # no tokenizer makes two tokens of a byte
 
 
 def test_no_request_reads_more_than_the_context_window() -> None:
@@ -90,11 +94,27 @@ def document(**source: str) -> dict[str, Any]:
     return {"type": "document", "source": source}
 
 
-def test_an_image_counts_by_itself_whatever_its_bytes() -> None:
-    small, large = added(params([image("A" * 100)])), added(params([image("A" * 1_000_000)]))
-    assert small == large
-    assert 100 <= small[0] <= 200 and 5_000 <= small[1] <= 5_200
-    assert estimated(params([image("A" * 100)])).open_ended == 0
+def encoded(data: bytes) -> str:
+    return b64encode(data).decode()
+
+
+def test_an_image_counts_by_its_size_whatever_its_bytes() -> None:
+    one, many = (added(params([image(encoded(png(600, 300, more)))])) for more in (0, 100_000))
+    assert one == many
+    least, most = 600 * 300 / 784, 600 * 300 / 500  # a token for 750 pixels, or for a square of 28
+    assert one[0] <= least and least <= one[1] <= most + 200
+    assert estimated(params([image(encoded(png(600, 300)))])).open_ended == 0
+
+
+@pytest.mark.parametrize(("width", "height", "most"), [(1, 1, 10), (8000, 8000, 5_000), (8000, 1, 600)])
+def test_no_image_counts_more_than_the_largest(width: int, height: int, most: int) -> None:
+    low, high = added(params([image(encoded(png(width, height)))]))
+    assert low <= high <= most + 200
+
+
+def test_an_image_whose_size_is_not_seen_has_the_widest_bounds() -> None:
+    low, high = added(params([image(encoded(b"\xff\xd8\xff"))]))
+    assert 100 <= low <= 200 and 5_000 <= high <= 5_200
 
 
 def test_an_image_by_url_has_the_same_bound() -> None:
@@ -104,10 +124,34 @@ def test_an_image_by_url_has_the_same_bound() -> None:
     assert estimated(params([by_url])).open_ended == 0
 
 
-def test_a_pdf_counts_by_its_bytes() -> None:
-    pdf = document(type="base64", media_type="application/pdf", data="A" * 40_000)
-    low, high = added(params([pdf]))
-    assert 300 <= low <= 350 and 30_000 <= high <= 30_200
+def a_pdf(data: bytes) -> bytes:
+    source = document(type="base64", media_type="application/pdf", data=encoded(data))
+    return params([source], "claude-sonnet-5-5")
+
+
+@pytest.mark.parametrize("objects", ["plain", "packed"])
+def test_a_pdf_counts_by_its_pages(objects: str) -> None:
+    low, high = added(a_pdf(pdf(40, packed=objects == "packed")), params("", "claude-sonnet-5-5"))
+    assert 40 * 1_000 <= low <= 40 * 1_600
+    assert 40 * 2_300 <= high <= 40 * 3_000 + 300
+
+
+def test_the_text_of_a_pdf_is_in_its_bound_however_small_it_was_packed() -> None:
+    page = "An ordinary sentence, and then another one. " * 60
+    blank, full = (added(a_pdf(pdf(20, text))) for text in ("", page))
+    assert full[1] - blank[1] >= 20 * len(page) / 4.5
+    packed = added(a_pdf(pdf(20, page, packed=True)))
+    assert packed[1] - blank[1] >= 20 * len(page) / 4.5
+
+
+@pytest.mark.parametrize("data", [b"A" * 30_000, b"%PDF-1.7 and nothing behind it"])
+def test_a_pdf_that_cannot_be_read_is_bounded_by_the_window(data: bytes) -> None:
+    assert estimated(a_pdf(data)).input_high == 1_000_000
+
+
+def test_structured_output_brings_a_prompt_of_its_own() -> None:
+    form = {"type": "json_schema", "schema": {"type": "object"}}
+    assert 1_000 <= added(params(output_config={"format": form}))[1] <= 1_200
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,12 @@ def test_the_nearest_name(wrong: str, right: str | None) -> None:
         ("claude-3-haiku-20240307", date(2026, 4, 20)),
         ("claude-haiku-4-5", None),
         ("claude-mythos-preview", None),
+        ("claude-3-5-sonnet-20241022", date(2025, 10, 28)),
+        ("claude-3-opus-20240229", date(2026, 1, 5)),
+        ("claude-3-sonnet-20240229", date(2025, 7, 21)),
+        ("claude-2.1", date(2025, 7, 21)),
+        ("claude-instant-1.2", date(2024, 11, 6)),
+        ("claude-opus-4.1", date(2026, 8, 5)),
     ],
 )
 def test_models_that_are_gone(name: str, day: date | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from batchrun.cost.amounts import Cause, Estimate, Summary
 from batchrun.model import RequestCounts, Usage
 from batchrun.reports.job import Need, ShardStatus, StatusReport
-from batchrun.reports.plan import ExactSample, PlannedShard, PlanReport
+from batchrun.reports.plan import ExactSample, History, PlannedShard, PlanReport
 
 SUMMARY = Summary(
     job="ticket-triage",
@@ -54,6 +54,7 @@ PLAN = PlanReport(
         open_ended=3,
     ),
     exact=ExactSample(20, 8211),
+    history=History(2900, 181_000, 4_500, 0.09),
     samples=1,
     spent_usd=1.0,
     max_cost_usd=5.0,

@@ -341,7 +341,7 @@ def test_asks_before_a_first_spend(bench: Bench) -> None:
     bench.job(rows=3, limits=None)
     code, seen = on_a_terminal(bench, "run", answer="n\n")
     assert code == 4
-    assert "This may cost up to $0.00048, and the spec sets no budget. Submit? [y/N]:" in seen
+    assert "This may cost up to $0.00052, and the spec sets no budget. Submit? [y/N]:" in seen
     assert bench.ledger() == []
     code, seen = on_a_terminal(bench, "run", answer="y\n")
     assert code == 0

@@ -93,10 +93,12 @@ ticket-triage  90 requests to submit
               new because request.system was edited
               new because tickets.csv has rows that were not asked before
   batches     1, 1.2 MB in all
-  tokens in   120,000 – 400,000  estimated from bytes
+  tokens in   120,000 – 400,000  from earlier answers, bounded by bytes
               about 36,950: 410.6 each in 20 requests counted exactly
   tokens out  1,350 – 27,000  max_tokens is the bound
   cost        $0.05 – $0.34  estimated, at batch price
+              about $0.09, 181,000 tokens in and 4,500 out, going by
+              2,900 answers of this job
   caching     up to $0.01 less if every marked prefix is read from the cache;
               $0.02 of the upper bound is for writing what nothing reads
               no true bound for 3 requests: server tools, or documents by id or

@@ -29,6 +29,7 @@ from batchrun.requests.expand import (
 from batchrun.requests.rendering import Renderer, canonical
 from batchrun.templates.compiled import to_text
 from tests.jobs import job, node
+from tests.media.files import png
 
 PLACE = Place("job.yaml", 7, 3)
 ROOT = Path("/nowhere")
@@ -138,7 +139,7 @@ def test_the_bytes_are_those_of_a_naive_build(part: Any, x: str, y: Json, z: Jso
     # Not a request the API would take: only the bytes count here.
 
     assert a.request is not None
-    found, _ = Renderer(a.request, no_files)({"text": "hi", "x": x, "y": y, "z": z})
+    found = Renderer(a.request, no_files)({"text": "hi", "x": x, "y": y, "z": z}).params
     whole = naive(
         {**BASE, "messages": [{"role": "user", "content": "Say hi"}], "metadata": part},
         {"x": x, "y": y, "z": z},
@@ -176,12 +177,12 @@ def test_files_are_put_in_as_base64() -> None:
 
     def read(path: str) -> bytes:
         asked.append(path)
-        return path.encode() * 30
+        return png(more=40 * len(path))
 
     first, second = requests(a, row(1, name="a"), row(2, name="bc"), read=read)
     assert asked == ["img/a.png", "img/bc.png"]
     data = orjson.loads(second.params)["messages"][0]["content"][0]["source"]["data"]
-    assert data == b64encode(b"img/bc.png" * 30).decode()
+    assert data == b64encode(png(more=40 * len("img/bc.png"))).decode()
     assert second.media - 2 <= len(data) <= second.media
     assert first.media < second.media
 

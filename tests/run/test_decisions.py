@@ -94,7 +94,7 @@ def test_what_is_submitted_again_stays_at_stake(bench: Bench) -> None:
     old, new = outcome.state.shards
     assert (old.reason, new.phase) == (Reason.ABANDONED, Phase.SUBMITTED)
     report = outcome.report("batch.yaml", now=0.0)
-    assert report.at_stake_usd == pytest.approx(2 * 0.000478)
+    assert report.at_stake_usd == pytest.approx(2 * 0.000519)
 
 
 def test_retry_asks_only_for_what_failed(bench: Bench) -> None:

@@ -20,6 +20,7 @@ from batchrun.run.decisions import retry_job
 from batchrun.run.jobs import _when_free, look, opened
 from batchrun.run.target import Target
 from tests.conftest import MakeSimulator
+from tests.media.files import png
 from tests.workbench import Bench
 
 
@@ -210,7 +211,7 @@ def test_finished_with_data_of_another_root(bench: Bench) -> None:
 
 def test_rows_that_name_files_are_read_again(bench: Bench) -> None:
     """A changed image shows in no size and time that we keep: the job is expanded again."""
-    bench.write("a.png", "one")
+    bench.path("a.png").write_bytes(png(1))
     bench.write("rows.csv", "id,text\na,a.png\n")
     source = {"type": "base64", "media_type": "image/png", "data": {"$base64": "{{ text }}"}}
     content = [{"type": "image", "source": source}]
@@ -219,7 +220,7 @@ def test_rows_that_name_files_are_read_again(bench: Bench) -> None:
     assert finished(spec) is None
     assert not run_job(spec, environ=bench.env).changed
     assert len(bench.ledger()) == 1
-    bench.write("a.png", "two")
+    bench.path("a.png").write_bytes(png(2))
     run_job(spec, environ=bench.env)
     assert len(bench.ledger()) == 2
 

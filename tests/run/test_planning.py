@@ -104,7 +104,7 @@ def test_what_is_under_way_is_not_yet_spent(bench: Bench) -> None:
     bench.go(wait=False, code=75)
     report = planned(bench)
     assert report.spent_usd == 0.0
-    assert report.at_stake_usd == pytest.approx(0.000478)
+    assert report.at_stake_usd == pytest.approx(0.000519)
 
 
 def test_exact_counts_a_sample(bench: Bench) -> None:

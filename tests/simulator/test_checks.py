@@ -200,7 +200,7 @@ def test_what_is_taken_by_both(given: dict[str, Any], version: str) -> None:
         (params(tools=[{"name": "x"}]), "tools.0.input_schema: Field required"),
         (
             params(tool_choice={"type": "any"}),
-            "tool_choice: may only be given together with tools",
+            "tool_choice: may only be specified while providing tools",
         ),
         (
             params(tool_choice={"type": "must"}),

@@ -173,6 +173,7 @@ def test_structured_output_and_tools(client: anthropic.Anthropic) -> None:
         "type": "object",
         "properties": {"label": {"enum": ["yes", "no"]}},
         "required": ["label"],
+        "additionalProperties": False,
     }
     request["params"]["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
     tool = asking("Is it blue?")[0]

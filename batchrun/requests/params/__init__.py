@@ -22,7 +22,15 @@ from batchrun.requests.params.base import (
     dotted,
     missing,
 )
-from batchrun.requests.params.content import messages, schemas, tool_choice
+from batchrun.requests.params.blocks import messages, system
+from batchrun.requests.params.caching import breakpoints
+from batchrun.requests.params.content import prefill, removed
+from batchrun.requests.params.media import media
+from batchrun.requests.params.pairs import citations, sampling_pair, with_thinking
+from batchrun.requests.params.schemas import schemas
+from batchrun.requests.params.texts import begun_answers, texts
+from batchrun.requests.params.tools import stop_sequences, tool_choice, tool_pairs, tools
+from batchrun.requests.params.window import answer_room, window
 
 __all__ = ["DYNAMIC", "KNOWN", "REFUSED", "Dynamic", "ParamProblem", "check", "dotted", "unknown_keys"]
 
@@ -50,6 +58,7 @@ REFUSED: Mapping[str, tuple[str, str]] = {
     ),
     "cache_hint": ("cache hints do not work in batches", "use cache_control"),
     "context_hint": ("context hints do not work in batches", "take it out"),
+    "thread": ("stored threads do not work in batches", "send the whole conversation in messages"),
     "fallbacks": ("fallback models do not work in batches", "run the failed rows again with another model"),
     "billing_policy": ("a batch cannot be billed to a user profile", "take it out"),
     "research_preview_2026_02": ("the research preview does not work in batches", "take it out"),
@@ -230,9 +239,24 @@ _RULES: tuple[Callable[[Call], Iterator[ParamProblem]], ...] = (
     _refused_keys,
     _model,
     _max_tokens,
+    system,
     messages,
+    texts,
+    removed,
+    prefill,
+    begun_answers,
+    media,
     _sampling,
+    sampling_pair,
     _thinking,
+    with_thinking,
+    tools,
     tool_choice,
+    tool_pairs,
+    stop_sequences,
+    breakpoints,
+    citations,
     schemas,
+    window,
+    answer_room,
 )

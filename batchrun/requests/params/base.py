@@ -1,4 +1,4 @@
-"""What the rules about `params` share: the value known per row only, a problem, and the call looked at."""
+"""What the rules about `params` share: values known per row only, a problem, and the call looked at."""
 
 from __future__ import annotations
 
@@ -20,13 +20,19 @@ def dotted(steps: tuple[str | int, ...]) -> str:
 
 
 class Dynamic:
-    """The type of DYNAMIC: a value that is only known per row."""
+    """A value that is only known per row. `tail` is the end of a text that no row changes."""
+
+    __slots__ = ("tail",)
+
+    def __init__(self, tail: str = "") -> None:
+        self.tail = tail
 
     def __repr__(self) -> str:
         return "DYNAMIC"
 
 
 DYNAMIC: Final = Dynamic()
+"""One of which nothing is known."""
 
 Steps: TypeAlias = tuple[str | int, ...]
 

@@ -127,8 +127,8 @@ def test_the_beta_for_long_outputs() -> None:
 @pytest.mark.parametrize(
     ("model", "version", "params", "said"),
     [
-        ("claude-haiku-4-5", OLD, {"temperature": 0, "top_p": 0.5, "top_k": 3}, []),
-        ("claude-opus-4-7", OLD, {"temperature": 1, "top_p": 0.99}, []),
+        ("claude-haiku-4-5", OLD, {"temperature": 0, "top_k": 3}, []),
+        ("claude-opus-4-7", OLD, {"top_p": 0.99}, []),
         ("claude-opus-4-7", OLD, {"temperature": 0}, ["temperature: claude-opus-4-7 takes only the default"]),
         ("claude-opus-4-7", OLD, {"top_k": 3}, ["top_k: claude-opus-4-7 takes only the default"]),
         ("claude-haiku-4-5", NEW, {"temperature": 1}, ["temperature: was removed in API version 2026-10-21"]),
