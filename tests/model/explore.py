@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from batchrun.lifecycle.state import RunState
 from tests.model.machine import Model, Step, World
-from tests.model.promises import at_an_end, broken, survives_saving
+from tests.model.promises import at_an_end, broken, broken_between, survives_saving
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,8 @@ def explore(model: Model, *, depth: int | None = None, faults: int = 1) -> Explo
             there, new = graph.add(step.world, number, step.name)
             if step.usual:
                 graph.before[there].append(number)
+            wrong = list(broken_between(world, step.world))
+            found.faults += [Fault(text, (*graph.history(number), step.name)) for text in wrong]
             if new:
                 found.faults += [Fault(text, graph.history(there)) for text in judge.faults(step.world)]
                 rest.append((there, step.world))

@@ -32,6 +32,16 @@ def broken(world: World, policy: Policy, wanted: frozenset[int]) -> Iterator[str
         yield from _answers(world, wanted)
 
 
+def broken_between(before: World, after: World) -> Iterator[str]:
+    """What a step must not do, whatever state it leads to."""
+    if before.state.canceled and after.state.canceled and after.posted != before.posted:
+        yield "a canceled job submits"
+    fetched = {s.id for s in after.state.shards if s.phase is Phase.FETCHED}
+    for shard in before.state.shards:
+        if shard.phase is Phase.FETCHED and shard.id not in fetched:
+            yield f"shard {shard.id} was fetched, and is not any more"
+
+
 def survives_saving(world: World) -> bool:
     return loads(dumps(world.state), where="") == world.state
 

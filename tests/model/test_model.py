@@ -13,6 +13,7 @@ from tests.model.bounds import SAMPLE, Scenario, follow
 from tests.model.choices import Choices, every
 from tests.model.explore import explore
 from tests.model.machine import TIMING, Bounds, Model, ModelEngine, World
+from tests.model.promises import broken_between
 from tests.model.times import Canon
 from tests.states import NOW, active, state
 
@@ -73,6 +74,15 @@ def test_what_is_broken_on_purpose_is_found(kind: type[Model], what: str, tmp_pa
     rows = (frozenset({0, 1}),)
     [fault, *_] = explore(kind(tmp_path / "model", rows, 1, Bounds(1))).faults
     assert what in fault.what
+
+
+def test_a_step_that_takes_back_or_goes_on_against_the_will_is_seen() -> None:
+    done = World(state(active(Phase.FETCHED)), Bounds(0))
+    lost = replace(done, state=state(active(Phase.ENDED)))
+    canceled = replace(lost, state=replace(lost.state, canceled=True))
+    assert not list(broken_between(lost, done))
+    assert list(broken_between(done, lost)) == ["shard 0001 was fetched, and is not any more"]
+    assert list(broken_between(canceled, replace(canceled, posted=("n",)))) == ["a canceled job submits"]
 
 
 def test_time_is_relative() -> None:
