@@ -217,7 +217,8 @@ def at_work(
             sleep=target.clockwork.sleep,
             shield=shield,
         )
-        check_identity(engine, target.origin, target.settings.origin("base_url") or "the default")
+        because = target.settings.origin("base_url") or "the default"
+        check_identity(engine, target.origin, because, watched=target.watched)
         teller = Teller(engine, observer, target.settings, target.surroundings, target.sandbox)
         with teller.telling(expecting):
             yield engine

@@ -3,6 +3,7 @@ ours, a run directory that belongs to another spec or another API."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from batchrun.errors import ConfigError, NameTaken, NeedsPerson
 from batchrun.fs import STATE_FOLDER
 from batchrun.lifecycle import phases
 from batchrun.lifecycle.state import Phase, RunState
-from batchrun.requests.expand import parts_of
+from batchrun.requests.expand import parts_of, settings_of
 from batchrun.specnames import PUT_AWAY
 
 if TYPE_CHECKING:
@@ -39,8 +40,9 @@ def allow_first_spend(engine: Engine, consent: Consent | None = None) -> None:
 # ---- the run directory -------------------------------------------------------------------------
 
 
-def check_identity(engine: Engine, origin: str, because: str) -> None:
-    """One run directory belongs to one spec and one API. `because` is what sets `origin`. Raises ConfigError."""
+def check_identity(engine: Engine, origin: str, because: str, *, watched: bool = False) -> None:
+    """One run directory belongs to one spec and one API. `because` is what sets `origin`; `watched`: the spec was
+    dropped, by whomever. Raises ConfigError."""
     state, job = engine.state, engine.job
     if not phases.began(state):
         _refuse_renamed(engine)
@@ -58,7 +60,22 @@ def check_identity(engine: Engine, origin: str, because: str) -> None:
                 hint="give one of them another name: key",
                 other=state.spec,
             )
+        if watched:
+            _refuse_taken_over(engine)
         engine.state = replace(engine.state, spec=job.spec.name)
+
+
+def _refuse_taken_over(engine: Engine) -> None:
+    """A spec that names the job of another one, and asks something else or writes elsewhere, would replace that
+    one's answers. A person who runs it means it; of one that was dropped nobody knows."""
+    state, job = engine.state, engine.job
+    if phases.began(state) and state.expansion and state.expansion.settings != settings_of(job):
+        raise NameTaken(
+            f"{job.spec.name} is to be the job '{job.name}', which was {state.spec} before, but asks something else;"
+            " nothing was submitted",
+            hint=f"drop it as {state.spec}, or give it another name: key; to carry on with that job on purpose, run it:"
+            f" batchrun run {shlex.quote(job.spec.name)}",
+        )
 
 
 def _refuse_renamed(engine: Engine) -> None:

@@ -101,6 +101,47 @@ def test_two_specs_that_want_one_name(bench: Bench) -> None:
     assert len(bench.ledger()) == 1
 
 
+def test_a_dropped_spec_takes_over_no_answers_of_another(bench: Bench) -> None:
+    """Not by its name, whatever it asks or writes; a person who runs it means it."""
+    theirs = bench.job("victim.yaml")
+    text = theirs.read_text()
+    tick = ("tick", ".", "--settle", "0")
+    while bench.run(*tick).code == 75:
+        pass
+    answers = bench.output.read_bytes()
+    bench.rows(1, start=9, file="e.csv")
+    for edit in (
+        {"input": {"path": "e.csv"}},
+        {"output": {"include": "input"}},
+        {"samples": 2},
+    ):
+        bench.job("evil.yaml", name="victim", **edit)
+        bench.run(*tick, code=78)
+        assert not bench.path("evil.yaml").exists()
+    assert bench.path("failed/evil.yaml.error.txt").read_text() == (
+        "error: evil.yaml is to be the job 'victim', which was victim.yaml before, but asks something else;"
+        " nothing was submitted\n"
+        "hint: drop it as victim.yaml, or give it another name: key; to carry on with that job on purpose, run it:"
+        " batchrun run evil.yaml\n"
+    )
+    assert (bench.output.read_bytes(), len(bench.ledger())) == (answers, 1)
+    put(bench.path("again.yaml"), text)  # the same content is the same job
+    while bench.run(*tick).code == 75:
+        pass
+    bench.job("mine.yaml", name="victim", samples=2)
+    bench.go("mine.yaml", code=0)
+    assert [batch["requests"] for batch in bench.ledger()] == [3, 3]
+
+
+def test_an_edited_spec_under_its_old_name_is_the_same_job(bench: Bench) -> None:
+    tick = ("tick", ".", "--settle", "0")
+    for samples in (1, 2):
+        bench.job("labels.yaml", samples=samples)
+        while bench.run(*tick).code == 75:
+            pass
+    assert [batch["requests"] for batch in bench.ledger()] == [3, 3]
+
+
 def test_nothing_is_overwritten(bench: Bench) -> None:
     bench.write("done/labels.yaml", "somebody's\n")
     bench.write("failed/broken.yaml.error.txt", "somebody's\n")
