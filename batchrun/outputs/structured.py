@@ -30,6 +30,9 @@ MAX_STEPS = 1_000_000
 _REFERENCE = 30
 """Steps: what looking up a `$ref` takes, beside applying a keyword."""
 
+_LETTERS = 100
+"""Of a message, for one step: it repeats the `enum`, or the value that is none of it."""
+
 
 def written_schema(request: Mapping[str, Node] | None) -> tuple[bool, Json]:
     """Whether the spec alone says the schema, and what it says."""
@@ -112,19 +115,40 @@ def _told(error: Exception) -> str:
 
 def _validator(schema: Any, steps: _Steps) -> Validator:
     from jsonschema import Draft202012Validator
-    from jsonschema.validators import extend, validator_for
+    from jsonschema.validators import validator_for
     from referencing import Registry
 
     kind = validator_for(schema, default=Draft202012Validator)
-    kind.check_schema(schema)
+    _refuse_what_is_no_schema(kind, schema)
     if _names(schema, "patternProperties"):
         # Python's `re` looks these up, here and for `additionalProperties`, and may take for ever.
         raise ValueError("`patternProperties` is not supported")
     keywords = {**kind.VALIDATORS, "pattern": _pattern, "uniqueItems": _unique_items}
     counted = {name: steps.counting(keyword) for name, keyword in keywords.items()}
-    bounded: type[Validator] = extend(kind, counted)  # type: ignore[no-untyped-call]
     # An empty registry: a $ref to the web is never fetched.
-    return bounded(schema, registry=Registry())
+    return _with_keywords(kind, counted)(schema, registry=Registry())
+
+
+def _refuse_what_is_no_schema(kind: type[Validator], schema: Json) -> None:
+    """As `check_schema`, but in linear time: an `enum` of draft 4 must be of unique items. Raises SchemaError."""
+    from jsonschema.exceptions import SchemaError
+    from jsonschema.validators import validator_for
+
+    meta = validator_for(kind.META_SCHEMA, default=kind)
+    bounded = _with_keywords(meta, {"uniqueItems": _unique_items})
+    for error in bounded(kind.META_SCHEMA, format_checker=meta.FORMAT_CHECKER).iter_errors(schema):
+        raise SchemaError.create_from(error)
+
+
+def _with_keywords(kind: type[Validator], keywords: Mapping[str, Any]) -> type[Validator]:
+    """A validator with our keywords wherever it goes: jsonschema's takes its own again for each subschema that
+    has a `$schema`, as those of the metaschema have."""
+    import attrs
+    from jsonschema.validators import extend
+
+    bounded: type[Validator] = extend(kind, keywords)  # type: ignore[no-untyped-call]
+    bounded.evolve = attrs.evolve  # type: ignore[assignment, method-assign]
+    return bounded
 
 
 class _TooManySteps(Exception):
@@ -132,19 +156,21 @@ class _TooManySteps(Exception):
 
 
 class _Steps:
-    """Counts the keywords that are applied to one answer, and what they hold: an `anyOf` of `$ref`s can make
-    2^n of n lines, and an `enum` is gone through for every item of a list."""
+    """Counts the keywords that are applied to one answer, what they hold, and what they say: an `anyOf` of `$ref`s
+    can make 2^n of n lines, and an `enum` is gone through, and told, for every item of a list."""
 
     def __init__(self) -> None:
         self.left = 0
 
     def counting(self, keyword: Callable[..., Any]) -> Callable[..., Any]:
-        def apply(validator: Any, value: Any, answer: Any, schema: Any) -> Any:
+        def apply(validator: Any, value: Any, answer: Any, schema: Any) -> Iterator[ValidationError]:
             self.left -= 1 + (len(value) if isinstance(value, list | dict) else 0)
             self.left -= _REFERENCE if "$ref" in schema or "$dynamicRef" in schema else 0
             if self.left < 0:
                 raise _TooManySteps(f"it takes more than {MAX_STEPS:,} steps")
-            return keyword(validator, value, answer, schema)
+            for error in keyword(validator, value, answer, schema) or ():
+                self.left -= len(error.message) // _LETTERS
+                yield error
 
         return apply
 
