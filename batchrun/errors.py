@@ -82,6 +82,8 @@ class BatchrunError(Exception):
     def __init__(self, message: str, *, where: str = "", hint: str = "") -> None:
         super().__init__(message)
         self.where, self.hint = where, hint
+        self.note = ""
+        """What went on all the same, for people."""
 
     @property
     def problems(self) -> tuple[Problem, ...]:

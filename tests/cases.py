@@ -21,7 +21,7 @@ from batchrun.client.body import Body
 from batchrun.commands.batches import nothing_submitted
 from batchrun.commands.validate import check_rows
 from batchrun.cost.prices import price_of
-from batchrun.errors import BatchrunError, ExitCode
+from batchrun.errors import BatchrunError, ExitCode, SpecError
 from batchrun.model import RequestCounts
 from batchrun.outputs.collect import collect
 from batchrun.render.problems import problem_lines
@@ -158,12 +158,14 @@ Outcome = tuple[int, list[str]]
 def _spec(case: Case, folder: Path) -> Outcome:
     lay_out(case, folder)
     loaded = load(Path(SPEC), today=TODAY)
+    if loaded.retired:
+        raise SpecError(loaded.retired)
     return ExitCode.OK, [line for p in loaded.warnings for line in problem_lines(p, "warning")]
 
 
 def _data(case: Case, folder: Path) -> Outcome:
     lay_out(case, folder)
-    _, warnings = check_rows(load(Path(SPEC), today=TODAY).job)
+    _, warnings = check_rows(load(Path(SPEC), today=TODAY).job, TODAY)
     return ExitCode.OK, [line for p in warnings for line in problem_lines(p, "warning")]
 
 

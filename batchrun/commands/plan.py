@@ -34,6 +34,7 @@ def command(
     """
     from batchrun.render import jsonout, text
     from batchrun.run.planning import plan, told_in_a_line
+    from batchrun.run.retired import day_of, refuse_retired
     from batchrun.run.target import Target, connection
     from batchrun.rundir.store import Store
 
@@ -41,10 +42,19 @@ def command(
     loaded = target.load(spec, roots)
     job = target.job(loaded.job)
     store = Store(job.root, job.name, sandbox=sandbox)
-    warnings = list(map(told_in_a_line, loaded.warnings))
+    warnings = list(map(told_in_a_line, (*loaded.warnings, *loaded.retired)))
     with connection(job, target) as connect:
         count_tokens = connect().count_tokens if exact else None
-        report = plan(job, store, warnings=warnings, exact=exact or 0, count_tokens=count_tokens)
+        report = plan(
+            job,
+            store,
+            warnings=warnings,
+            exact=exact or 0,
+            count_tokens=count_tokens,
+            refuse=lambda shards, state: refuse_retired(
+                shards, loaded.retired, state, day_of(target.clockwork.now()), where=str(job.spec)
+            ),
+        )
     if as_json:
         click.echo(jsonout.dumps(report), nl=False)
     else:

@@ -47,7 +47,8 @@ def _job(spec: Path, *, sandbox: bool, roots: tuple[Path, ...], as_json: bool) -
 
     config = load_config(spec.absolute().parent)
     roots = tuple(dict.fromkeys((*roots, *config.roots)))
-    outcome = look(spec, sandbox=sandbox, roots=roots, config=config)
+    with common.progress() as observer:
+        outcome = look(spec, sandbox=sandbox, roots=roots, config=config, observer=observer)
     report = outcome.report(str(spec), now=time.time(), sandbox=sandbox, roots=roots)
     if as_json:
         click.echo(jsonout.dumps(report), nl=False)

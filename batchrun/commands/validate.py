@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import NoReturn
 
@@ -12,7 +13,7 @@ import click
 
 from batchrun.commands import common
 from batchrun.config.values import Config
-from batchrun.errors import BatchrunError, DataError, MissingInput, Problem, WrongRows
+from batchrun.errors import BatchrunError, DataError, MissingInput, Problem, SpecError, WrongRows
 from batchrun.model import Job
 from batchrun.render.problems import problem_lines
 from batchrun.safetext import plain
@@ -86,22 +87,30 @@ def validate(
 ) -> Validated:
     """Load the spec and, unless told not to, make every row's request. Raises what is wrong with them."""
     from batchrun.outputs.writers import check_installed
+    from batchrun.run.recall import begun_as
+    from batchrun.run.retired import day_of
     from batchrun.run.target import Target
 
-    loaded = Target(config=config).load(spec, roots)
+    target = Target(config=config)
+    loaded = target.load(spec, roots)
     check_installed(loaded.job.output)
+    begun = begun_as(spec, sandbox=False) is not None
+    if loaded.retired and not begun:
+        raise SpecError(loaded.retired)
+    warnings = (*loaded.warnings, *loaded.retired)
     if spec_only:
-        return Validated(loaded.job, None, loaded.warnings)
-    rows, warnings = check_rows(loaded.job)
-    return Validated(loaded.job, rows, (*loaded.warnings, *warnings))
+        return Validated(loaded.job, None, warnings)
+    rows, more = check_rows(loaded.job, None if begun else day_of(target.clockwork.now()))
+    return Validated(loaded.job, rows, (*warnings, *more))
 
 
 SHOWN_KINDS = 20
 SHOWN_ROWS = 20
 
 
-def check_rows(job: Job) -> tuple[int, tuple[Problem, ...]]:
-    """Make the request of every row and let go of it; how many rows there are, and what may not be meant so.
+def check_rows(job: Job, today: date | None = None) -> tuple[int, tuple[Problem, ...]]:
+    """Make the request of every row and let go of it; how many rows there are, and what may not be meant so. With
+    `today`, none of them may ask a model that has retired by then.
 
     Raises DataError or MissingInput with the rows, or WrongRows where they are wrong in several ways. Nothing else
     is kept, so any number of rows will do.
@@ -116,11 +125,20 @@ def check_rows(job: Job) -> tuple[int, tuple[Problem, ...]]:
     for row in rows:
         count += 1
         try:
-            expander.row(row)
+            for request in expander.row(row):
+                _refuse_retired(request.model, today, place_of(row))
         except (DataError, MissingInput) as error:
             wrong.add(error, place_of(row))
     wrong.raise_all()
     return count, expander.warnings
+
+
+def _refuse_retired(model: str, today: date | None, row: str) -> None:
+    from batchrun.cost.models import retired_on
+    from batchrun.requests.params import successor
+
+    if today and (end := retired_on(model, today)):
+        raise DataError(f"{row}: model: {model} was retired on {end}", hint=successor(model))
 
 
 class _Wrong:

@@ -100,6 +100,16 @@ def gone_since(model: str) -> date | None:
     return _GONE.get(_family_and_version(model))
 
 
+def retired_on(model: str, today: date | None) -> date | None:
+    """When the model was switched off; None while it answers, or where no end of it is known. Without `today`, only
+    those of earlier generations count."""
+    if (gone := gone_since(model)) is not None:
+        return gone
+    facts = facts_of(model)
+    end = facts.retires if facts else None
+    return end if end and today and end <= today else None
+
+
 def _family_and_version(model: str) -> tuple[str, Version]:
     """`claude-opus-4-1-20250805` is ('opus', (4, 1)); (0, 0) where the name does not say."""
     found = _NAME.fullmatch(model)

@@ -17,9 +17,6 @@ RETENTION = 29 * DAY
 ASK_AFTER = 7 * DAY
 """How old a batch is whose results nobody serves when a person is asked: three weeks before they are gone."""
 
-RETRYABLE = frozenset({"api_error", "overloaded_error", "rate_limit_error", "timeout_error"})
-"""Errors of a row that sending it again may cure (batches-api §3.5)."""
-
 RESENT = (Reason.LOST, Reason.TOO_LARGE)
 """Why the requests of a refused shard go into new ones."""
 
@@ -43,12 +40,17 @@ def never_created(shard: Shard) -> bool:
     return shard.phase is Phase.PLANNED or shard.reason in (Reason.REJECTED, *RESENT)
 
 
-def worth_retrying(shard: Shard, policy: Policy) -> bool:
-    if shard.tally is None or shard.retried or shard.attempt >= policy.max_attempts:
-        return False
-    counts, errors = shard.tally.counts, shard.tally.errors
-    canceled = 0 if shard.canceling else counts.canceled
-    return bool(counts.expired or canceled or any(errors.get(kind) for kind in RETRYABLE))
+def sendable(shard: Shard, policy: Policy) -> bool:
+    """Whether the shard's requests may be sent today, or sent again."""
+    return policy.sends and policy.retired.isdisjoint(shard.models)
+
+
+def unsendable(state: RunState, policy: Policy) -> tuple[Shard, ...]:
+    """The shards that are still to be sent, and may not be as a model of theirs is not there any more."""
+    if state.canceled:
+        return ()
+    waiting = (s for s in state.shards if s.phase is Phase.PLANNED or s.reason in RESENT)
+    return tuple(s for s in waiting if not policy.retired.isdisjoint(s.models))
 
 
 def began(state: RunState) -> bool:

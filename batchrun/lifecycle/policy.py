@@ -17,6 +17,10 @@ class Policy:
     max_cost_usd: float | None = None
     max_cost_from: str = "limits.max_cost_usd"
     """What sets it, for the person who may raise it."""
+    sends: bool = True
+    """False where the spec cannot be read, or its rows: what was sent goes on, and nothing more is."""
+    retired: frozenset[str] = frozenset()
+    """Models that are not there any more: nothing is sent to them."""
 
 
 def policy_of(job: Job) -> Policy:

@@ -18,7 +18,7 @@ from batchrun import jsonbytes
 from batchrun.codec import decode, encode
 from batchrun.cost.amounts import Estimate, Price, Summary, Tally
 from batchrun.errors import ConfigError
-from batchrun.model import FileFact, RequestCounts
+from batchrun.model import FileFact, OutputFormat, RequestCounts
 
 VERSION = 1
 
@@ -97,6 +97,8 @@ class Shard:
     attempt: int = 1
     api_version: str = "2023-06-01"
     betas: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    """Whom its requests ask; of a shard cut by an earlier version, not known."""
     phase: Phase = Phase.PLANNED
     reason: Reason | None = None
     detail: str = ""
@@ -121,6 +123,17 @@ class Shard:
 
 
 @dataclass(frozen=True, slots=True)
+class Layout:
+    """How the answer is written, as the spec said when its rows were read: a spec that is wrong or gone by now says
+    nothing of it. `path` is seen from the spec's folder where it lies below; `columns` are templates by name."""
+
+    path: str
+    format: OutputFormat
+    include_input: bool = False
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Expansion:
     """What the rows and the spec came to, and the files by which a change would be seen."""
 
@@ -141,6 +154,8 @@ class Expansion:
     """Of the file itself."""
     media: bool = False
     """Rows name further files; a change of those is only seen by expanding again."""
+    layout: Layout | None = None
+    """None in a state that an earlier version wrote."""
 
 
 @dataclass(frozen=True, slots=True)

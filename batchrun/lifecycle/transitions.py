@@ -65,10 +65,11 @@ from batchrun.lifecycle.phases import (
     RETENTION,
     never_created,
     overdue,
+    sendable,
     settled,
-    worth_retrying,
 )
 from batchrun.lifecycle.policy import Policy
+from batchrun.lifecycle.retry import shard_retryable
 from batchrun.lifecycle.state import Intent, Phase, Reason, RunState, SentBatch, Shard
 from batchrun.model import Batch, Timing
 from batchrun.units import DAY
@@ -115,7 +116,7 @@ def _wanted(state: RunState, policy: Policy) -> list[ShardAction]:
                 wanted.append(Poll(shard, shard.batch))
             case Phase.SUBMITTING if shard.intent:
                 wanted.append(Reconcile(shard, shard.intent))
-            case Phase.REFUSED if shard.reason in RESENT and not state.canceled:
+            case Phase.REFUSED if shard.reason in RESENT and not state.canceled and sendable(shard, policy):
                 wanted.append(Resend(shard))
     if (new := _next_to_submit(state, policy)) is not None:
         wanted.append(Submit(new))
@@ -125,7 +126,7 @@ def _wanted(state: RunState, policy: Policy) -> list[ShardAction]:
 def _next_to_submit(state: RunState, policy: Policy) -> Shard | None:
     """The first planned shard, if it may go. One POST at a time keeps the candidates of a reconciliation few,
     and the queue has a size; a shard larger than that goes alone."""
-    shard = next((s for s in state.shards if s.phase is Phase.PLANNED), None)
+    shard = next((s for s in state.shards if s.phase is Phase.PLANNED and sendable(s, policy)), None)
     if shard is None or state.canceled or over_budget(state, policy):
         return None
     if any(s.phase is Phase.SUBMITTING for s in state.shards):
@@ -170,16 +171,16 @@ def _finish(state: RunState, policy: Policy) -> Action | None:
     if any(s.phase is not Phase.FETCHED and not settled(s, state) for s in state.shards):
         return None
     if not state.canceled:
-        again = tuple(s for s in state.shards if s.phase is Phase.FETCHED and worth_retrying(s, policy))
+        fetched = (s for s in state.shards if s.phase is Phase.FETCHED and sendable(s, policy))
+        again = tuple(s for s in fetched if shard_retryable(s, policy))
         if again:
             return Retry(again)
     return Collect() if state.collected is None and state.expansion is not None else None
 
 
-def sending_nothing(state: RunState) -> RunState:
-    """The state as if it were canceled: a canceled job sends nothing, and fetches all the same. For when the input
-    is gone or wrong."""
-    return replace(state, canceled=True)
+def sending_nothing(policy: Policy) -> Policy:
+    """For when the spec or the input is gone or wrong: what was sent is fetched, and written once it is all there."""
+    return replace(policy, sends=False)
 
 
 # ---- what happened -----------------------------------------------------------------------------

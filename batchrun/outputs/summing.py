@@ -10,9 +10,10 @@ from typing import Any
 from batchrun.cost.amounts import Cause, Summary
 from batchrun.cost.prices import TICKS
 from batchrun.cost.usage import searches_of
+from batchrun.lifecycle.retry import money_error
 from batchrun.model import Usage
 from batchrun.outputs.records import Record
-from batchrun.results.answers import Answer, money_error
+from batchrun.results.answers import Answer
 from batchrun.results.lines import Usual
 from batchrun.safetext import plain
 
@@ -66,7 +67,7 @@ class Summing:
         result = answer.result
         if result.error is not None:
             error = result.error
-            self._errors.add(error.type, error.message, record["id"], money=money_error(result))
+            self._errors.add(error.type, error.message, record["id"], money=money_error(error))
         if result.message is None:
             return
         self._stops[str(record["stop_reason"])] += 1

@@ -15,5 +15,6 @@ def problem_lines(problem: Problem, word: str = "error") -> list[str]:
 
 
 def error_lines(error: BatchrunError, word: str = "error") -> list[str]:
-    """All that is wrong, one problem after the other."""
-    return [line for problem in error.problems for line in problem_lines(problem, word)]
+    """All that is wrong, one problem after the other, and what went on all the same."""
+    lines = [line for problem in error.problems for line in problem_lines(problem, word)]
+    return lines + [plain(f"note: {note}", 1000) for note in error.note.splitlines()]

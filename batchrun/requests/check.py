@@ -65,6 +65,8 @@ class Checker:
         if self._job.request is None:
             _refuse_unknown(body, self._job)
         for problem in rules.check(body, api_version=self._job.api_version, betas=self._job.betas):
+            if problem.retired:  # whether it would be sent is seen later
+                continue
             node = self._written(problem.path)
             text, where = _told(problem, node, values)
             if not problem.warning:

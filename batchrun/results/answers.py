@@ -1,8 +1,7 @@
-"""The answers we hold, and which of them are worth asking for again."""
+"""The answers we hold, and which of several to one request counts."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,32 +36,6 @@ class Answer(NamedTuple):
 
 UsualAnswer: TypeAlias = tuple[int, Source, Usual]
 """An answer that is as nearly all are: its entry, where it was said, and its parts."""
-
-RETRYABLE_ERRORS = frozenset({"api_error", "overloaded_error", "rate_limit_error", "timeout_error"})
-_MONEY = re.compile(r"credit balance|api usage limits|spend limit", re.IGNORECASE)
-
-
-def retryable(answer: Answer) -> bool:
-    """Whether sending the same request again may succeed (batches-api §3.5, design §4)."""
-    match answer.result.type:
-        case ResultType.SUCCEEDED:
-            return False
-        case ResultType.EXPIRED:
-            return True
-        case ResultType.CANCELED:
-            return not answer.source.canceled_by_user
-        case ResultType.ERRORED:
-            error = answer.result.error
-            return error is not None and error.type in RETRYABLE_ERRORS and not money_error(answer.result)
-
-
-def money_error(result: Result) -> bool:
-    """Whether payment cures this error, not editing: sent again only once a person has acted. The API also
-    says so as an `invalid_request_error` (batches-api §3.2, §3.4)."""
-    error = result.error
-    if error is None:
-        return False
-    return error.type == "billing_error" or _MONEY.search(error.message) is not None
 
 
 class Answers:

@@ -18,6 +18,8 @@ from batchrun.run.elsewhere import refuse_asked_elsewhere
 from batchrun.run.jobs import Shield, look, opened
 from batchrun.run.outputplace import guard_output
 from batchrun.run.preflight import allow_first_spend
+from batchrun.run.recall import load_or_recall
+from batchrun.run.rescue import rescue
 from batchrun.run.reshard import resend, retry_rows
 from batchrun.run.target import Target
 from batchrun.rundir.integrity import gone_results
@@ -44,7 +46,7 @@ def cancel_job(
     None: another process runs the job, and was asked. Raises NotFinished when a batch could not be reached;
     the next run cancels it.
     """
-    job = Target(sandbox, environ, clockwork, config).load(spec, roots).job
+    job = load_or_recall(Target(sandbox, environ, clockwork, config), spec, roots).job
     store = Store(job.root, job.name, sandbox=sandbox)
     state = store.load()
     if state is None or not phases.began(state):
@@ -53,7 +55,11 @@ def cancel_job(
     store.ask_to_cancel()
     try:
         with opened(
-            spec, target=Target(sandbox, environ, clockwork, config), roots=roots, observer=observer
+            spec,
+            target=Target(sandbox, environ, clockwork, config),
+            roots=roots,
+            observer=observer,
+            recall=True,
         ) as engine:
             engine.cancel()
             for shard in engine.state.shards:
@@ -93,9 +99,11 @@ def retry_job(
         if gone := gone_results(engine.state, engine.store):  # which rows failed stands in the results
             for event in gone:
                 engine.record(event)
-            engine.rescue()
+            rescue(engine)
         fetched = [s for s in engine.state.shards if s.phase is Phase.FETCHED]
-        engine.record(retry_rows(fetched, engine.job, engine.state, engine.store, every=True))
+        again = retry_rows(fetched, engine.job, engine.state, engine.store, every=True)
+        engine.refuse_retired(again.shards)
+        engine.record(again)
         refuse_asked_elsewhere(engine)
         allow_first_spend(engine)
         engine.run(wait=wait)
@@ -119,7 +127,11 @@ def adopt_batch(
     Raises UsageError when it cannot be: another number of requests, or another job's.
     """
     with opened(
-        spec, target=Target(sandbox, environ, clockwork, config), roots=roots, observer=observer
+        spec,
+        target=Target(sandbox, environ, clockwork, config),
+        roots=roots,
+        observer=observer,
+        recall=True,
     ) as engine:
         shard = _undecided(engine, shard_id)
         if shard.batch and not shard.batch.provisional:
@@ -171,7 +183,9 @@ def resubmit_shard(
         guard_output(engine.job, engine.state, engine.store, overwrite=engine.overwrite)
         engine.prepare()
         refuse_asked_elsewhere(engine)
-        engine.record(resend(shard, engine.job, engine.state, engine.store, abandoned=True))
+        again = resend(shard, engine.job, engine.state, engine.store, abandoned=True)
+        engine.refuse_retired(again.shards)
+        engine.record(again)
         engine.run(wait=wait)
         return standing(engine.job, engine.state)
 

@@ -22,6 +22,7 @@ from batchrun.errors import (
     IncompleteResults,
     KeyRefused,
     NotFound,
+    Problem,
     TooLarge,
 )
 from batchrun.fs import files
@@ -38,6 +39,7 @@ from batchrun.results.proof import ForeignResults, prove
 from batchrun.run.outputplace import refuse_foreign
 from batchrun.run.prepare import prepare, still_current
 from batchrun.run.reshard import outdated, resend, retry_rows, sources
+from batchrun.run.retired import day_of, refuse_retired, retired_of
 from batchrun.rundir.filefacts import relative, seen_at
 from batchrun.rundir.integrity import body_to_send, expansion_is_whole, gone_results
 from batchrun.rundir.shards import custom_ids
@@ -72,8 +74,10 @@ class Engine:
         self._connect, self._observer = connect, observer
         self._clock, self._sleep, self._shield = clock, sleep, shield
         self._provider: Provider | None = None
-        self.policy = policy_of(job)
         self.state = store.load() or RunState(job.name, job.spec.name, "anthropic", origin)
+        self.policy = replace(policy_of(job), retired=retired_of(self.state.shards, day_of(clock())))
+        self.retired: tuple[Problem, ...] = ()
+        """What the spec's reader says of a model that is not there any more."""
         self.overwrite = False
         """Whether the caller lets the answer replace a file of somebody else."""
         store.refuse_older(self.state)
@@ -97,29 +101,29 @@ class Engine:
             for problem in found.warnings:
                 with harmless():
                     self._observer.warning(problem)
+            if not (
+                self.state.canceled and expansion and expansion.rows_sha256 == found.expansion.rows_sha256
+            ):
+                self.refuse_retired(found.shards)
             gone = outdated(self.state, self.store.rows(found.expansion.rows_file), self.store)
             self.record(events.Prepared(found.expansion, found.shards, gone))
-        elif current != expansion:
-            self.record(events.Refreshed(current))
-        collected = self.state.collected
-        if collected:
-            output = seen_at(self.job.output.path, collected.output, self.job.root)
+        else:
+            if not self.state.canceled:
+                self.refuse_retired([s for s in self.state.shards if phases.never_created(s)])
+            if current != expansion:
+                self.record(events.Refreshed(current))
+        self.look_at_output(self.job)
+        self.store.sweep(self.state)
+        files.sweep_parts(self.job.output.path)
+
+    def look_at_output(self, job: Job) -> None:
+        """Take note of an answer that is not as `job` had it written."""
+        if collected := self.state.collected:
+            output = seen_at(job.output.path, collected.output, job.root)
             if output is None:
                 self.record(events.OutputGone())
             elif output != collected.output:
                 self.record(events.OutputTouched(output))
-        self.store.sweep(self.state)
-        files.sweep_parts(self.job.output.path)
-
-    def rescue(self) -> None:
-        """Fetch what has ended; send nothing and wait for nothing. For when the input is gone or wrong:
-        answers that are paid for must not wait for it."""
-        self.state = transitions.wake(self.state)
-        while True:
-            action = next_action(transitions.sending_nothing(self.state), self.policy, self._clock())
-            if not isinstance(action, actions.Fetch | actions.Poll | actions.Reconcile):
-                return
-            self._perform_all(action)
 
     def run(self, *, wait: bool, patient: bool = False) -> RunState:
         """Do all there is to do; with `wait`, also wait for it. Every event is saved as it happens.
@@ -138,7 +142,7 @@ class Engine:
                         return self.state
                     self._wait(until)
                 case action:
-                    self._perform_all(action)
+                    self.perform(action)
 
     def record(self, event: Event) -> None:
         """Apply, save, tell: in this order."""
@@ -153,6 +157,11 @@ class Engine:
         with harmless():
             self._observer.event(event, before, self.state)
 
+    def refuse_retired(self, shards: Sequence[Shard]) -> None:
+        """Raise SpecError where one of `shards`, which would be sent, asks a model that is not there any more."""
+        today = day_of(self._clock())
+        refuse_retired(shards, self.retired, self.state, today, where=str(self.job.spec))
+
     def now(self) -> float:
         """Seconds since the epoch, by the clock of this run."""
         return self._clock()
@@ -163,7 +172,8 @@ class Engine:
             self._provider = self._connect()
         return self._provider
 
-    def _perform_all(self, action: actions.Action) -> None:
+    def perform(self, action: actions.Action) -> None:
+        """Do it; every event is on disk before the next effect."""
         happening = self._perform(action)
         if not isinstance(action, actions.Submit):
             for event in happening:
@@ -202,7 +212,7 @@ class Engine:
             case actions.Retry(shards):
                 return self._retry(shards)
             case actions.Collect():
-                return self._collect()
+                return self._collect(self.job)
             case actions.Wait():
                 return iter(())
         assert_never(action)
@@ -364,16 +374,21 @@ class Engine:
         put_off = self._clock() - shard.stuck_since if shard.stuck_since else 0.0
         return max(self._next_poll(hint), self._clock() + min(put_off, SUBMIT_PAUSE))
 
-    def _collect(self) -> Iterator[Event]:
+    def collect(self, job: Job) -> None:
+        """Write the answer as `job` says. Raises CannotCreate, DataError, DiskError."""
+        for event in self._collect(job):
+            self.record(event)
+
+    def _collect(self, job: Job) -> Iterator[Event]:
         if gone := gone_results(self.state, self.store):
             yield from gone
         elif self.state.expansion is not None:
             # What stood there when the run began may not be what stands there now.
             if not self.overwrite:
-                refuse_foreign(self.job, self.state, self.store, "the answers are kept")
+                refuse_foreign(job, self.state, self.store, "the answers are kept")
             rows, book = self.store.rows(self.state.expansion.rows_file), PriceBook(self.state.prices)
-            done = collect(self.job, rows, sources(self.state, self.store), book, self._about_to_replace)
-            output = relative(done.output, self.job.root)
+            done = collect(job, rows, sources(self.state, self.store), book, self._about_to_replace)
+            output = relative(done.output, job.root)
             yield events.Gathered(Collected(output, done.summary.all_succeeded, done.summary))
 
     def _about_to_replace(self, fact: FileFact) -> None:

@@ -6,21 +6,22 @@ Nothing here prints or exits.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from batchrun.clockwork import REAL, Clockwork
 from batchrun.config.values import Config
 from batchrun.errors import (
-    ApiError,
     BatchrunError,
     CannotCreate,
     ConfigError,
     DataError,
+    Interrupted,
     Locked,
     MissingInput,
     Problem,
+    SpecError,
 )
 from batchrun.fastpath.uptodate import finished
 from batchrun.fs.files import shown
@@ -35,13 +36,15 @@ from batchrun.run.depfile import write as write_depfile
 from batchrun.run.elsewhere import refuse_asked_elsewhere
 from batchrun.run.outputplace import guard_output
 from batchrun.run.preflight import Consent, allow_first_spend, check_identity
+from batchrun.run.recall import begun_as, load_or_recall
+from batchrun.run.retired import priced
 from batchrun.run.target import Target, connection
 from batchrun.rundir.store import Store
+from batchrun.spec.loader import Loaded
 from batchrun.units import format_duration
 
 if TYPE_CHECKING:
     from batchrun.run.engine import Engine
-    from batchrun.spec.loader import Loaded
 
 Shield: TypeAlias = Callable[[], AbstractContextManager[None]]
 Expanded: TypeAlias = Callable[[Job, Expansion, set[str]], None]
@@ -86,8 +89,13 @@ def run_job(
             if depfile and (last := done.state.expansion):
                 write_depfile(depfile, spec=path, output=done.output, expansion=last, roots=roots)
             return done
+        try:
+            loaded = target.load(path, roots)
+        except (SpecError, MissingInput) as error:
+            rescue_begun(path, error, target, roots=roots, observer=observer, shield=shield)
+            raise
         return advance(
-            target.load(path, roots),
+            loaded,
             target,
             wait=wait,
             consent=consent,
@@ -138,6 +146,9 @@ def advance(
     """`run_job` for a spec that is read. A `patient` run asks of each batch only when it is due. `expanded`
     hears what the rows came to, and which files they name, before anything is sent. Errors of the kinds it is
     `expecting` are raised, but no hook is told of them."""
+    _refuse_begun_by_nobody(target.job(loaded.job), loaded.retired, sandbox=target.sandbox)
+    from batchrun.run.rescue import rescued
+
     with at_work(loaded, target=target, observer=observer, shield=shield, expecting=expecting) as engine:
         before, media = engine.state.collected, set[str]()
         try:
@@ -148,27 +159,64 @@ def advance(
             if expanded and engine.state.expansion:
                 expanded(engine.job, engine.state.expansion, media)
             refuse_asked_elsewhere(engine)
-        except (CannotCreate, ConfigError, DataError, MissingInput):
-            _rescue(engine)
+        except (CannotCreate, ConfigError, DataError, MissingInput, SpecError) as error:
+            error.note = rescued(engine)
             raise
+        _warn(observer, loaded.retired)
         allow_first_spend(engine, consent)
         engine.run(wait=wait, patient=patient)
+        # What was lost on its way, and would be sent again, asks a model that retired meanwhile.
+        engine.refuse_retired(phases.unsendable(engine.state, engine.policy))
         return standing(engine.job, engine.state, before)
 
 
-def _rescue(engine: Engine) -> None:
-    """Fetch what is paid for and has ended, although the job cannot go on."""
-    if phases.under_way(engine.state):
-        with suppress(ApiError, ConfigError):  # what keeps the job from going on is told, and enough
-            engine.rescue()
+def _refuse_begun_by_nobody(job: Job, retired: tuple[Problem, ...], *, sandbox: bool) -> None:
+    """A model that is not there any more is the spec's mistake, where nothing was ever sent to it. Raises SpecError."""
+    if retired and not Store(job.root, job.name, sandbox=sandbox).state_file.exists():
+        raise SpecError(retired)
+
+
+def rescue_begun(
+    spec: Path,
+    error: BatchrunError,
+    target: Target,
+    *,
+    roots: Sequence[Path] = (),
+    observer: Observer | None = None,
+    shield: Shield = nullcontext,
+) -> None:
+    """Fetch and write what was paid for of the job that began as `spec`, which cannot be read for `error`; that tells
+    then what came of it. Raises Interrupted."""
+    from batchrun.run.rescue import rescued
+
+    try:
+        job = begun_as(spec, sandbox=target.sandbox, roots=target.roots(roots))
+        if job is None:
+            return
+        with at_work(Loaded(job), target=target, observer=observer, shield=shield) as engine:
+            error.note = rescued(engine)
+            raise error
+    except Interrupted:
+        raise
+    except BatchrunError as other:
+        if other is not error:
+            error.note = f"what was paid for was not looked after: {other}"
 
 
 def look(
-    spec: Path, *, sandbox: bool = False, roots: Sequence[Path] = (), config: Config | None = None
+    spec: Path,
+    *,
+    sandbox: bool = False,
+    roots: Sequence[Path] = (),
+    config: Config | None = None,
+    observer: Observer | None = None,
 ) -> Outcome:
-    """How the job of `spec` stands by its saved state. Takes no lock, asks nobody."""
+    """How the job of `spec` stands by its saved state. Takes no lock, asks nobody. Of a job that has begun, what is
+    wrong with its spec is only told to `observer`."""
     target = Target(sandbox, config=config)
-    job = target.job(target.load(spec, roots).job)
+    loaded = load_or_recall(target, spec, roots)
+    _warn(observer, loaded.warnings if loaded.recalled else ())
+    job = target.job(loaded.job)
     state = Store(job.root, job.name, sandbox=sandbox).load()
     return standing(job, state or RunState(job.name, job.spec.name, "anthropic", target.origin))
 
@@ -181,9 +229,12 @@ def opened(
     roots: Sequence[Path] = (),
     observer: Observer | None = None,
     shield: Shield = nullcontext,
+    recall: bool = False,
 ) -> Iterator[Engine]:
-    """The job's engine, under the job's lock. Raises SpecError before the lock is touched."""
-    with at_work(target.load(spec, roots), target=target, observer=observer, shield=shield) as engine:
+    """The job's engine, under the job's lock. `recall`: also of a job whose spec cannot be read any more, for what
+    sends nothing. Raises SpecError before the lock is touched."""
+    loaded = load_or_recall(target, spec, roots) if recall else target.load(spec, roots)
+    with at_work(loaded, target=target, observer=observer, shield=shield) as engine:
         yield engine
 
 
@@ -204,9 +255,6 @@ def at_work(
     job, observer = target.job(loaded.job), observer or Silent()
     store = Store(job.root, job.name, sandbox=target.sandbox)
     with _held(job, store, target), connection(job, target) as connect:
-        for problem in loaded.warnings:
-            with harmless():
-                observer.warning(problem)
         engine = Engine(
             job,
             store,
@@ -217,11 +265,19 @@ def at_work(
             sleep=target.clockwork.sleep,
             shield=shield,
         )
+        engine.retired = loaded.retired
+        _warn(observer, [priced(problem, engine.state) for problem in loaded.warnings])
         because = target.settings.origin("base_url") or "the default"
         check_identity(engine, target.origin, because, watched=target.watched)
         teller = Teller(engine, observer, target.settings, target.surroundings, target.sandbox)
         with teller.telling(expecting):
             yield engine
+
+
+def _warn(observer: Observer | None, problems: Sequence[Problem]) -> None:
+    for problem in problems:
+        with harmless():
+            (observer or Silent()).warning(problem)
 
 
 @contextmanager

@@ -1,38 +1,21 @@
-"""Jobs under way whose spec cannot be read any more, or is gone: what is paid for is fetched all the same."""
+"""Jobs under way whose spec cannot be read any more, or is gone: what is paid for is fetched and written all the same."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 from batchrun.errors import BatchrunError, MissingInput
-from batchrun.fs.confine import without_links
 from batchrun.fs.files import shown
 from batchrun.lifecycle import phases, transitions
 from batchrun.lifecycle.observer import Observer
 from batchrun.lifecycle.policy import policy_of
-from batchrun.lifecycle.state import ACTIVE
-from batchrun.model import InputSpec, Job, OutputFormat, OutputSpec, Place
+from batchrun.lifecycle.state import ACTIVE, Collected
+from batchrun.model import Job
 from batchrun.run.jobs import Shield, at_work
+from batchrun.run.rescue import rescue, words
 from batchrun.run.target import Target
-from batchrun.rundir.siblings import neighbours
-from batchrun.rundir.store import Store, runs_folder
+from batchrun.rundir.store import Store
 from batchrun.spec.loader import Loaded
-
-
-def orphan(spec: Path, *, sandbox: bool) -> Job | None:
-    """A job that is under way and began as this spec, as far as it is known without the spec; None when there is
-    none. Found by the file's name: a broken spec does not tell that of its job."""
-    root = without_links(spec.absolute().parent)
-    for other in neighbours(runs_folder(root, sandbox=sandbox), leaving_out=""):
-        if other.spec == spec.name and other.under_way:
-            # Nothing is expanded or written from these: only batches are asked for, at the usual pace.
-            data, output = (
-                InputSpec(other.input_paths, Place(spec.name)),
-                OutputSpec(root, OutputFormat.JSONL),
-            )
-            return Job(other.job, root / spec.name, root, (), data, None, output)
-    return None
 
 
 def gone(job: Job, *, sandbox: bool) -> MissingInput:
@@ -40,9 +23,9 @@ def gone(job: Job, *, sandbox: bool) -> MissingInput:
     store = Store(job.root, job.name, sandbox=sandbox)
     state = store.load()
     batches = [s.batch for s in state.shards if s.phase in ACTIVE and s.batch] if state else []
-    hints = [
-        f"its answers are fetched to {shown(store.folder)} all the same; put it back to have them written"
-    ]
+    known = state is not None and state.expansion is not None and state.expansion.layout is not None
+    then = "and written all the same" if known else "all the same; put it back to have them written"
+    hints = [f"its answers are fetched to {shown(store.folder)} {then}"]
     if batches:
         kept = min(batch.created_at.timestamp() for batch in batches) + phases.RETENTION
         hints.append(
@@ -54,20 +37,25 @@ def gone(job: Job, *, sandbox: bool) -> MissingInput:
     )
 
 
-def rescue(
+def look_after(
     job: Job, error: BatchrunError, target: Target, *, observer: Observer, shield: Shield, now: float
-) -> float | None:
-    """Fetch what has ended, and let hooks hear of `error`, once. When to do so again, in seconds since the epoch;
-    None when nothing is left to fetch. Raises Locked, ConfigError, ApiError."""
-    due = None
+) -> tuple[float | None, Collected | None]:
+    """Fetch what has ended, and write the answer once all of it is there; let hooks hear of `error`, once. When to do
+    so again, in seconds since the epoch, None when nothing is left to fetch; and the answer, where it is written.
+    Raises Locked, ConfigError, ApiError."""
+    due = collected = None
 
     def fetch() -> None:
-        nonlocal due
+        nonlocal due, collected
         with at_work(Loaded(job), target=target, observer=observer, shield=shield) as engine:
-            engine.rescue()
+            before = engine.state.collected
+            fault = rescue(engine)
             if phases.under_way(engine.state):
-                waiting = transitions.sending_nothing(engine.state)
-                due = transitions.next_due(waiting, policy_of(engine.job), now)
+                waiting = transitions.sending_nothing(policy_of(engine.job))
+                due = transitions.next_due(engine.state, waiting, now)
+            else:
+                error.note = words(engine, before, fault)
+            collected = engine.state.collected
             raise error
 
     try:
@@ -75,4 +63,4 @@ def rescue(
     except BatchrunError as raised:
         if raised is not error:
             raise
-    return due
+    return due, collected

@@ -8,9 +8,10 @@ import orjson
 
 from batchrun.cost.amounts import NO_REQUESTS
 from batchrun.errors import Problem
-from batchrun.lifecycle import budget, phases
+from batchrun.lifecycle import budget
 from batchrun.lifecycle.policy import policy_of
-from batchrun.lifecycle.state import RunState
+from batchrun.lifecycle.retry import rows_to_retry
+from batchrun.lifecycle.state import RunState, Shard
 from batchrun.model import Job, Json
 from batchrun.outputs.writers import check_installed
 from batchrun.reports.plan import ExactSample, PlannedShard, PlanReport
@@ -19,6 +20,7 @@ from batchrun.run.prepare import Prepared, survey
 from batchrun.rundir.store import Store
 
 CountTokens = Callable[[Mapping[str, Json]], int]
+Refuse = Callable[[Sequence[Shard], RunState], None]
 
 
 def plan(
@@ -28,14 +30,18 @@ def plan(
     warnings: Sequence[str] = (),
     exact: int = 0,
     count_tokens: CountTokens | None = None,
+    refuse: Refuse | None = None,
 ) -> PlanReport:
-    """The report for `job`. Touches no file; with `exact`, asks `count_tokens` about so many new requests.
+    """The report for `job`. Touches no file; with `exact`, asks `count_tokens` about so many new requests. `refuse`
+    hears of what would be sent, and raises what a run would.
 
     Raises ConfigError, DataError and MissingInput as a run would.
     """
     check_installed(job.output)
     state = store.load()
     found = survey(job, state, store, sample=exact)
+    if refuse:
+        refuse(found.shards, state or RunState(job.name, job.spec.name, "anthropic", ""))
     counted = None
     if exact and count_tokens is not None and found.sample:
         counted = ExactSample(len(found.sample), sum(count_tokens(orjson.loads(p)) for p in found.sample))
@@ -91,7 +97,7 @@ def _why_new(state: RunState | None, found: Prepared) -> list[str]:
 
 def _failed(state: RunState, job: Job, found: Prepared) -> Iterator[str]:
     """What became of rows that failed: a run tries some of them again, and `retry` the rest."""
-    again = _rows_to_retry(state, job)
+    again = rows_to_retry(state, policy_of(job))
     if again:
         rows = "row is" if again == 1 else "rows are"
         yield f"{again:,} failed {rows} worth another attempt, which comes on top"
@@ -102,14 +108,3 @@ def _failed(state: RunState, job: Job, found: Prepared) -> Iterator[str]:
     if (failed := summary.records - summary.succeeded - again) > 0:
         rows, them = ("row", "it") if failed == 1 else ("rows", "them")
         yield f"{failed:,} {rows} failed; `batchrun retry` asks {them} again"
-
-
-def _rows_to_retry(state: RunState, job: Job) -> int:
-    """How many rows of fetched shards the lifecycle would try again."""
-    count = 0
-    for shard in state.shards:
-        if shard.tally and phases.worth_retrying(shard, policy_of(job)):
-            canceled = 0 if shard.canceling else shard.tally.counts.canceled
-            errors = sum(n for kind, n in shard.tally.errors.items() if kind in phases.RETRYABLE)
-            count += shard.tally.counts.expired + canceled + errors
-    return count

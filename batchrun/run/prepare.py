@@ -26,7 +26,7 @@ from batchrun.fs import files
 from batchrun.fs.confine import confine, open_confined
 from batchrun.inputs.rows import open_rows, resolve
 from batchrun.lifecycle.phases import live
-from batchrun.lifecycle.state import Expansion, RunState, Shard
+from batchrun.lifecycle.state import Expansion, Layout, RunState, Shard
 from batchrun.model import FileFact, FromFile, Job, Node, Row, Slice
 from batchrun.requests.expand import Bulk, Expander, Request, parts_of, settings_of
 from batchrun.rundir.filefacts import name_in, relative, unchanged
@@ -164,6 +164,7 @@ def _prepare(
         parts=parts_of(job),
         samples=job.samples,
         media=any(_names_files(node) for node in (job.request or {}).values()),
+        layout=layout_of(job),
     )
     reused, duplicates = intake.reused, intake.asked - len(seen)
     new = len(seen) - reused
@@ -284,7 +285,18 @@ def still_current(expansion: Expansion, job: Job) -> Expansion | None:
     if expansion.media or expansion.settings != settings_of(job):
         return None
     inputs = _same(expansion.inputs, job.root, resolve(job.input, root=job.root, roots=job.roots))
-    return None if inputs is None else replace(expansion, spec_files=_spec_files(job), inputs=inputs)
+    return (
+        None
+        if inputs is None
+        else replace(expansion, spec_files=_spec_files(job), inputs=inputs, layout=layout_of(job))
+    )
+
+
+def layout_of(job: Job) -> Layout:
+    """How the job's answer is written, for its state."""
+    output = job.output
+    columns = {name: template.source for name, template in output.columns.items()}
+    return Layout(name_in(output.path, job.root), output.format, output.include_input, columns)
 
 
 def _spec_files(job: Job) -> tuple[FileFact, ...]:

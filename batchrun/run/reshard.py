@@ -13,10 +13,11 @@ from pathlib import Path
 from batchrun.cost.prices import price_of
 from batchrun.lifecycle.events import Replaced, Retried
 from batchrun.lifecycle.phases import pending
+from batchrun.lifecycle.retry import row_askable, row_retryable
 from batchrun.lifecycle.state import ACTIVE, Phase, Reason, RunState, Shard
 from batchrun.model import Job
 from batchrun.requests.expand import Request
-from batchrun.results.answers import Answers, Source, retryable
+from batchrun.results.answers import Answers, Source
 from batchrun.run.prepare import new_nonce, next_number
 from batchrun.rundir.shards import Cutter, keys_in, keys_needed, requests_in
 from batchrun.rundir.store import Store
@@ -59,7 +60,7 @@ def retry_rows(
 ) -> Retried:
     """The rows of today's answer whose last attempt stands in `shards` and is worth another, in new shards.
 
-    `every`: all that did not succeed, whatever the reason and however often they were tried.
+    `every`: all that did not succeed, however often they were tried, but for what must fail again.
     """
     looked_at = tuple(shards)
     # One stream of rows for each setting that a batch has as a whole, however many shards they come from.
@@ -100,7 +101,8 @@ def _again(
         answer = answers.get(request.key.hex())
         if answer is None or answer.source.nonce != shard.nonce:
             continue  # a later attempt of this row has its own say
-        if retryable(answer) or (every and answer.result.message is None):
+        by_itself = row_retryable(answer.result, canceled_by_user=answer.source.canceled_by_user)
+        if by_itself or (every and row_askable(answer.result)):
             yield request
 
 

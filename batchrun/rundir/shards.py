@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,6 +24,8 @@ from batchrun.model import Job
 from batchrun.requests.expand import KEY_BYTES, Bulk, Request, facts_of
 
 HEAD, TAIL = b'{"requests":[', b"]}"
+MOST_MODELS = 50
+"""Models of a shard that its state names: rows may say any names, and the state stays small."""
 _ID_START = len(b'{"custom_id":"')
 _ID_END = _ID_START + 2 * KEY_BYTES
 NONCE_CHARS = 16
@@ -68,6 +71,8 @@ class Cutter:
         self._nonce_now = b""
         self._most_requests = self._most_bytes = 0
         self._estimator = Estimator(price_of)
+        self._models: dict[str, None] = {}
+        """Whom the shard under way asks, in order of appearance."""
 
     def __enter__(self) -> Cutter:
         return self
@@ -92,6 +97,7 @@ class Cutter:
         self._write(self._line % (request.key.hex().encode(), request.params))
         self._count += 1
         self._bytes += size
+        self._models[request.model] = None
         self._estimator.add(
             request.params, model=request.model, max_tokens=request.max_tokens, media=request.media
         )
@@ -109,6 +115,7 @@ class Cutter:
         if self._stream is not None:
             self._write(b"\n".join(map(self._line.__mod__, zip(bulk.names, bulk.params, strict=True))))
         self._count, self._bytes = self._count + number, size
+        self._models[bulk.model] = None
         self._estimator.add_all(
             bulk.params, same=bulk.same, text=bulk.text, model=bulk.model, max_tokens=bulk.max_tokens
         )
@@ -135,6 +142,7 @@ class Cutter:
         self._line = b'{"custom_id":"%%b-%b","params":%%b}' % self._nonce_now
         self._sha = hashlib.sha256(HEAD)
         self._estimator = Estimator(self._price_of)
+        self._models.clear()
         self._stream: BinaryIO | None = None
         if self._path_of is not None:
             self._stream = self._stack.enter_context(files.replacing(self._path_of(self._id)))
@@ -162,6 +170,7 @@ class Cutter:
                 attempt=self._attempt,
                 api_version=self._job.api_version,
                 betas=self._job.betas,
+                models=tuple(model[:100] for model in islice(self._models, MOST_MODELS)),
             )
         )
         self._number += 1

@@ -43,6 +43,8 @@ class Faults:
     keys: Mapping[Steps, Mark] = field(default_factory=dict)
     errors: set[Fault] = field(default_factory=set)
     warnings: set[Fault] = field(default_factory=set)
+    retired: set[Fault] = field(default_factory=set)
+    """What is wrong only with requests that have still to be sent."""
     _broken: set[Steps] = field(default_factory=set)
     _broken_in: dict[Steps, set[str]] = field(default_factory=dict)
     _incomplete: set[Steps] = field(default_factory=set)
@@ -51,6 +53,10 @@ class Faults:
         """`text` says what is wrong with the value at `steps`: 'must be …'."""
         text = text if steps else f"the spec {text}"
         self._add(steps, Fault(self.mark_of(steps), text, hint, dotted(steps)), warning)
+
+    def at_retired(self, steps: Steps, text: str, hint: str) -> None:
+        """The value at `steps` names a model that is not there any more."""
+        self.retired.add(Fault(self.mark_of(steps), text, hint, dotted(steps)))
 
     def no_file(self, steps: Steps, message: str, hint: str) -> None:
         """The value at `steps` names a file that is not there."""

@@ -64,10 +64,14 @@ _BETA_NOTES = {
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A spec that is right. `warnings` are for people; nothing has to come of them."""
+    """A spec that is right. `warnings` are for people; nothing has to come of them. `retired` tells of a model that
+    is not there any more: nothing may be sent to it, and what was sent before is none the worse for it."""
 
     job: Job
     warnings: tuple[Problem, ...] = ()
+    retired: tuple[Problem, ...] = ()
+    recalled: bool = False
+    """The job is known from its state alone; `warnings` say what is wrong with the spec."""
 
 
 def load(
@@ -91,7 +95,8 @@ def load(
     loader = _Loader(path, document, fact, tuple(roots), today or REAL.today())
     job = replace(loader.job(name or path.stem), on=loader.hooks(hooks))
     document.faults.raise_errors()
-    return Loaded(job, document.faults.problems(document.faults.warnings))
+    faults = document.faults
+    return Loaded(job, faults.problems(faults.warnings), faults.problems(faults.retired))
 
 
 def schema_text(name: str) -> str:
@@ -354,7 +359,9 @@ class _Loader:
             steps = self._tree.where(problem.path)
             if self._faults.is_told(steps):
                 continue
-            if problem.message == "is missing" and steps not in self._faults.values:
+            if problem.retired:
+                self._faults.at_retired(steps, problem.message, problem.hint)
+            elif problem.message == "is missing" and steps not in self._faults.values:
                 self._faults.missing(steps, problem.hint)
             else:
                 self._faults.at_value(steps, problem.message, problem.hint, warning=problem.warning)

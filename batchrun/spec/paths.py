@@ -30,21 +30,29 @@ def check_output_path(
     inputs: Sequence[str],
 ) -> Path:
     """The output's absolute path. Tells of one that would overwrite what is read."""
-    steps: Steps = ("output", "path")
-    path = _confined(text, steps, faults, root, roots)
-    if path is None:
+    try:
+        return output_path(text, root, roots, taken, inputs)
+    except DataError as error:
+        faults.at_value(("output", "path"), str(error), error.hint)
         return root / text
+
+
+def output_path(
+    text: str, root: Path, roots: Sequence[Path], taken: Sequence[tuple[Path, str]], inputs: Sequence[str]
+) -> Path:
+    """`text` as an absolute path. Raises DataError for one that leads outside, or would overwrite what is read."""
+    path = confine(text, root=root, roots=roots)
+    hint = "answers need a file of their own"
     try:
         folder = path.is_dir()
     except OSError as error:
-        faults.at_value(steps, f"cannot be used: {error.strerror}", "name another file")
-        return path
+        raise DataError(f"cannot be used: {error.strerror}", hint="name another file") from error
     if folder:
-        faults.at_value(steps, "is a folder", "name a file in it")
-    elif what := next((what for file, what in taken if file == path), None):
-        faults.at_value(steps, f"is {what}", "answers need a file of their own")
-    elif pattern := next((p for p in inputs if _covers(p, path, root, roots)), None):
-        faults.at_value(steps, f"is among the input ({pattern})", "answers need a file of their own")
+        raise DataError("is a folder", hint="name a file in it")
+    if what := next((what for file, what in taken if file == path), None):
+        raise DataError(f"is {what}", hint=hint)
+    if pattern := next((p for p in inputs if _covers(p, path, root, roots)), None):
+        raise DataError(f"is among the input ({pattern})", hint=hint)
     return path
 
 

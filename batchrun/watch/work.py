@@ -35,7 +35,8 @@ from batchrun.lifecycle.transitions import next_due, sending_nothing
 from batchrun.model import Job
 from batchrun.reports.outcome import Outcome
 from batchrun.run.jobs import Shield, advance
-from batchrun.run.orphans import gone, orphan, rescue
+from batchrun.run.orphans import gone, look_after
+from batchrun.run.recall import begun_as
 from batchrun.run.target import Target
 from batchrun.rundir.store import Store
 from batchrun.spec.loader import Loaded
@@ -194,12 +195,11 @@ class _Job:
         if state is None or passed.standing not in (Standing.BROKEN, Standing.WAITING, Standing.TROUBLE):
             return passed
         standing: Standing = passed.standing
+        policy = policy_of(self._loaded.job)
         if phases.under_way(state):
-            state = sending_nothing(state)
+            policy = sending_nothing(policy)
             standing = Standing.RUNNING if standing is Standing.BROKEN else standing
-        return replace(
-            passed, standing=standing, due=next_due(state, policy_of(self._loaded.job), time.time())
-        )
+        return replace(passed, standing=standing, due=next_due(state, policy, time.time()))
 
     def _data(self) -> tuple[tuple[Seen, ...], tuple[Seen, ...]]:
         """The job's data, and of that, what may still be being written: it changed just now, by the clock of
@@ -223,7 +223,7 @@ def _unreadable(order: Order, error: BatchrunError, target: Target, eye: Eye, sh
     """For a spec that is wrong. It stays where it is until all that was paid for before is fetched."""
     passed = ends.failed(order, error)
     waits = passed.standing is Standing.WAITING
-    if (waits or passed.standing is Standing.BROKEN) and (job := orphan(order.spec, sandbox=order.sandbox)):
+    if (waits or passed.standing is Standing.BROKEN) and (job := _orphan(order, target)):
         passed = _rescued(order, error, job, target, eye, shield)
         waits = waits and passed.standing is Standing.BROKEN  # nothing else is left to do
     elif not waits and passed.lines != order.known:
@@ -244,7 +244,7 @@ def _unreadable(order: Order, error: BatchrunError, target: Target, eye: Eye, sh
 
 def _without_spec(order: Order, target: Target, eye: Eye, shield: Shield) -> Passed:
     """For a spec that is not there any more. Its job is only looked after until all answers are fetched."""
-    job = orphan(order.spec, sandbox=order.sandbox) if order.gone else None
+    job = _orphan(order, target) if order.gone else None
     if job is None:
         return Passed(Standing.GONE, ExitCode.NO_INPUT, order.job)
     try:
@@ -253,7 +253,9 @@ def _without_spec(order: Order, target: Target, eye: Eye, shield: Shield) -> Pas
         error = other
     passed = _rescued(order, error, job, target, eye, shield)
     if passed.standing is Standing.BROKEN:
-        eye.say(f"all answers are fetched; put {job.spec.name} back to have them written")
+        written = f"{passed.output} is written" if passed.output else "all answers are fetched"
+        back = "" if passed.output else f"; put {job.spec.name} back to have them written"
+        eye.say(f"{written}{back}")
         return replace(passed, standing=Standing.GONE)
     if passed.standing is Standing.RUNNING:
         known = order.known or passed.lines  # said once: the next batch that ends is no news
@@ -267,14 +269,20 @@ def _rescued(
     """How a job stands that cannot go on for `error`, what has ended being fetched: BROKEN when nothing is left."""
     eye.job = job.name
     try:
-        due = rescue(job, error, target, observer=eye, shield=shield, now=time.time())
+        due, collected = look_after(job, error, target, observer=eye, shield=shield, now=time.time())
     except Interrupted:
         raise
     except BatchrunError as other:
         passed = ends.failed(order, other, job.name)
         return replace(passed, standing=Standing.TROUBLE) if passed.standing is Standing.BROKEN else passed
     stays = Standing.BROKEN if due is None else Standing.RUNNING
-    return replace(ends.failed(order, error, job.name), standing=stays, due=due)
+    output = collected.output.path if collected else ""
+    return replace(ends.failed(order, error, job.name), standing=stays, due=due, output=output)
+
+
+def _orphan(order: Order, target: Target) -> Job | None:
+    """The job that began as the spec, where its answer is still to come."""
+    return begun_as(order.spec, sandbox=order.sandbox, roots=target.roots(order.roots), unfinished=True)
 
 
 def _mark_of_state(job: str, order: Order) -> tuple[int, ...]:

@@ -9,8 +9,9 @@ from batchrun.errors import ExitCode
 from batchrun.lifecycle import events
 from batchrun.lifecycle.actions import Action, Collect, Fetch, Poll, Reconcile, Resend, Retry, Submit, Wait
 from batchrun.lifecycle.budget import at_stake, over_budget, planned, spent
-from batchrun.lifecycle.phases import RETENTION, live, overdue, pending, settled, under_way, worth_retrying
+from batchrun.lifecycle.phases import RETENTION, live, overdue, pending, settled, under_way
 from batchrun.lifecycle.policy import Policy
+from batchrun.lifecycle.retry import shard_retryable
 from batchrun.lifecycle.state import Phase, Reason, RunState, Shard, dumps, loads
 from batchrun.lifecycle.transitions import (
     FETCH_TRIES,
@@ -626,7 +627,7 @@ def test_an_answer_that_was_only_touched_stays() -> None:
     ],
 )
 def test_which_shards_have_rows_worth_another_attempt(one: Shard, worth: bool) -> None:
-    assert worth_retrying(one, POLICY) is worth
+    assert shard_retryable(one, POLICY) is worth
 
 
 def test_failed_rows_are_asked_again_once_all_else_is_fetched_and_then_the_answer_is_written() -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from batchrun.errors import DiskError
-from batchrun.model import RequestError, Result, ResultType
-from batchrun.results.answers import Answer, Answers, Source, money_error, retryable
+from batchrun.model import ResultType
+from batchrun.results.answers import Answers, Source
 from tests.resultlines import custom_id, ended, errored, key, succeeded, write
 
 
@@ -75,43 +75,3 @@ def test_a_line_that_is_no_result_is_named(tmp_path: Path) -> None:
     with Answers([Source(path, "n", "b")]) as answers, pytest.raises(DiskError) as caught:
         answers.get(key("a"))
     assert str(caught.value) == f"{path} holds a line that batchrun did not write: result is not an object"
-
-
-@pytest.mark.parametrize(
-    ("kind", "error", "by_user", "again"),
-    [
-        ("succeeded", None, False, False),
-        ("expired", None, False, True),
-        ("canceled", None, False, True),
-        ("canceled", None, True, False),
-        ("errored", RequestError("api_error", ""), False, True),
-        ("errored", RequestError("overloaded_error", ""), False, True),
-        ("errored", RequestError("rate_limit_error", ""), False, True),
-        ("errored", RequestError("timeout_error", ""), False, True),
-        ("errored", RequestError("rate_limit_error", "This exceeds your spend limit"), False, False),
-        ("errored", RequestError("invalid_request_error", "messages: Field required"), False, False),
-        ("errored", RequestError("authentication_error", ""), False, False),
-        ("errored", RequestError("permission_error", ""), False, False),
-        ("errored", RequestError("not_found_error", ""), False, False),
-        ("errored", RequestError("billing_error", ""), False, False),
-    ],
-)
-def test_what_is_worth_sending_again(
-    kind: str, error: RequestError | None, by_user: bool, again: bool
-) -> None:
-    origin = Source(Path("r"), "n", "b", canceled_by_user=by_user)
-    assert retryable(Answer(Result("id", ResultType(kind), error=error), origin)) is again
-
-
-@pytest.mark.parametrize(
-    ("error", "money"),
-    [
-        (RequestError("invalid_request_error", "Your credit balance is too low to access the API."), True),
-        (RequestError("invalid_request_error", "You have reached your specified API usage limits."), True),
-        (RequestError("billing_error", "pay"), True),
-        (RequestError("invalid_request_error", "messages: Field required"), False),
-        (RequestError("rate_limit_error", "slow down"), False),
-    ],
-)
-def test_what_payment_cures(error: RequestError, money: bool) -> None:
-    assert money_error(Result("id", ResultType.ERRORED, error=error)) is money

@@ -197,9 +197,9 @@ def test_warnings(folder: Path) -> None:
 
 def test_a_model_that_has_retired_by_the_day(folder: Path) -> None:
     spec = write(folder, SMALL.replace("claude-haiku-4-5", "claude-sonnet-4-5"))
-    with pytest.raises(SpecError) as caught:
-        load(spec, today=date(2026, 11, 30))
-    assert str(caught.value) == "request.model: claude-sonnet-4-5 was retired on 2026-11-30"
+    (problem,) = load(spec, today=date(2026, 11, 30)).retired
+    assert problem.text == "request.model: claude-sonnet-4-5 was retired on 2026-11-30"
+    assert load(spec, today=date(2026, 11, 29)).retired == ()
 
 
 def test_there_is_no_spec(folder: Path) -> None:

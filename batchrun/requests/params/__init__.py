@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Final
 
-from batchrun.cost.models import OUTPUT_300K_BETA, Facts, facts_of, gone_since, nearest, newest
+from batchrun.cost.models import OUTPUT_300K_BETA, Facts, facts_of, nearest, newest, retired_on
 from batchrun.requests.params.base import (
     DYNAMIC,
     STRICT_VERSION,
@@ -32,7 +32,17 @@ from batchrun.requests.params.texts import begun_answers, texts
 from batchrun.requests.params.tools import stop_sequences, tool_choice, tool_pairs, tools
 from batchrun.requests.params.window import answer_room, window
 
-__all__ = ["DYNAMIC", "KNOWN", "REFUSED", "Dynamic", "ParamProblem", "check", "dotted", "unknown_keys"]
+__all__ = [
+    "DYNAMIC",
+    "KNOWN",
+    "REFUSED",
+    "Dynamic",
+    "ParamProblem",
+    "check",
+    "dotted",
+    "successor",
+    "unknown_keys",
+]
 
 
 def check(
@@ -110,20 +120,18 @@ def _model(call: Call) -> Iterator[ParamProblem]:
 def _named_model(model: str, call: Call) -> Iterator[ParamProblem]:
     near = nearest(model)
     suggestion = f"did you mean '{near}'?" if near else "check the name with the list of models"
-    gone = gone_since(model)
-    if gone is not None:
-        yield ParamProblem(("model",), f"{model} was retired on {gone}", _successor(model))
+    if (gone := retired_on(model, call.today)) is not None:
+        yield ParamProblem(("model",), f"{model} was retired on {gone}", successor(model), retired=True)
     elif call.facts is None:
         message = f"{model} is not a model this version knows; its limits and price are not checked"
         yield ParamProblem(("model",), message, suggestion, warning=True)
-    elif call.facts.retires and call.today and call.facts.retires <= call.today:
-        yield ParamProblem(("model",), f"{model} was retired on {call.facts.retires}", _successor(model))
     elif call.facts.status == "deprecated":
         end = f" and retires on {call.facts.retires}" if call.facts.retires else ""
-        yield ParamProblem(("model",), f"{model} is deprecated{end}", _successor(model), warning=True)
+        yield ParamProblem(("model",), f"{model} is deprecated{end}", successor(model), warning=True)
 
 
-def _successor(model: str) -> str:
+def successor(model: str) -> str:
+    """What to ask in its place, as a hint."""
     family = next((f for f in ("opus", "sonnet", "haiku", "mythos", "fable") if f in model), "sonnet")
     return f"use {newest(family)}" if newest(family) else "use a newer model"
 

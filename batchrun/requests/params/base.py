@@ -45,6 +45,8 @@ class ParamProblem:
     message: str
     hint: str = ""
     warning: bool = False
+    retired: bool = False
+    """The model is not there any more: an error for what would be sent, and no more than a warning for the rest."""
 
 
 @dataclass(frozen=True, slots=True)
