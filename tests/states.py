@@ -68,7 +68,8 @@ def expansion(**changes: Any) -> Expansion:
 
 def collected(*, good: bool = True) -> Collected:
     causes = () if good else (Cause("api_error", "Internal server error", 1, "T-1", money=True),)
-    summary = Summary("job", "out/a.jsonl", 12, 12, {"succeeded": 12}, {"end_turn": 12}, (), causes)
+    statuses = {"succeeded": 12} if good else {"succeeded": 11, "errored": 1}
+    summary = Summary("job", "out/a.jsonl", 12, 12, statuses, {"end_turn": statuses["succeeded"]}, (), causes)
     return Collected(FileFact("out/a.jsonl", 99, 5, "aa" * 32), good, summary)
 
 

@@ -188,7 +188,15 @@ def show_outcome(
         if summary is None:
             tell(text.status(report, color=use_color()))
         else:
-            tell(text.summary(summary, color=use_color(), next_command=report.next, sandbox=sandbox))
+            tell(
+                text.summary(
+                    summary,
+                    color=use_color(),
+                    next_command=report.next,
+                    advice=report.advice,
+                    sandbox=sandbox,
+                )
+            )
     elif not as_json:
         tell("".join(f"{line}\n" for line in quick.words(report)))
 

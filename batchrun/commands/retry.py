@@ -18,13 +18,13 @@ from batchrun.errors import ExitCode
 def command(
     spec: Path, sandbox: bool, roots: tuple[Path, ...], config: Config, no_wait: bool, as_json: bool
 ) -> ExitCode:
-    """Try again what did not succeed in SPEC's job, whatever the reason, then carry on as run does.
+    """Try again what did not succeed in SPEC's job, then carry on as run does.
 
     \b
     batchrun retry labels.yaml
 
-    Rows that failed, expired or were canceled go into new batches, within the budget; shards that the API
-    refused are sent again; results that never came complete are fetched again. Rows that succeeded are not
+    Rows that failed, expired or were canceled go into new batches, within the budget, but for those that the
+    API called invalid: the same request fails again. Shards that the API refused are sent again; results that never came complete are fetched again. Rows that succeeded are not
     asked again.
     """
     from batchrun.run.decisions import retry_job

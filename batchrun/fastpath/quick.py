@@ -118,4 +118,6 @@ def words(report: StatusReport) -> list[str]:
     lines = [f"{report.job}: nothing to do; {rows}; {shown(Path(report.output))} is up to date"]
     if report.next:
         lines.append(f"hint: try the rest again: {report.next}")
+    if report.advice:
+        lines.append(f"hint: {report.advice}")
     return [plain(line, 2000) for line in lines]

@@ -22,12 +22,15 @@ WARN_KEPT = 5 * DAY
 # ---- summary -----------------------------------------------------------------------------------
 
 
-def summary(report: Summary, *, color: bool = False, next_command: str = "", sandbox: bool = False) -> str:
-    """What a finished job came to; `next_command` is what to run next, where there is something."""
-    return joined(_summary(report, Paint(color), next_command, sandbox))
+def summary(
+    report: Summary, *, color: bool = False, next_command: str = "", advice: str = "", sandbox: bool = False
+) -> str:
+    """What a finished job came to; `next_command` is what to run next, and `advice` what else to do, where there is
+    something."""
+    return joined(_summary(report, Paint(color), next_command, advice, sandbox))
 
 
-def _summary(report: Summary, paint: Paint, next_command: str, sandbox: bool) -> Iterator[str]:
+def _summary(report: Summary, paint: Paint, next_command: str, advice: str, sandbox: bool) -> Iterator[str]:
     what = "row" if report.rows == report.records else "answer"
     done = f"{report.succeeded:,} of {plural(report.records, what)} succeeded"
     done = paint.good(done) if report.all_succeeded else paint.bad(done)
@@ -35,8 +38,14 @@ def _summary(report: Summary, paint: Paint, next_command: str, sandbox: bool) ->
     yield ""
     yield from _answers(report, paint)
     yield from labelled(paint, "output", plain(report.output))
-    if next_command:
-        yield _next(next_command, paint)
+    yield from _to_do(next_command, advice, paint)
+
+
+def _to_do(command: str, advice: str, paint: Paint) -> Iterator[str]:
+    if command:
+        yield _next(command, paint)
+    if advice:
+        yield _next(advice, paint)
 
 
 def _next(command: str, paint: Paint) -> str:
@@ -202,8 +211,7 @@ def _status(report: StatusReport, paint: Paint) -> Iterator[str]:
     else:
         yield from labelled(paint, "cost", _spent(report))
     yield from labelled(paint, "output", plain(report.output))
-    if report.next:
-        yield _next(report.next, paint)
+    yield from _to_do(report.next, report.advice, paint)
     for need in report.needs:
         yield ""
         for number, part in enumerate(wrapped(f"decide: {plain(need.what, 1000)}", 0)):

@@ -57,4 +57,6 @@ class StatusReport:
     summary: Summary | None = None
     next: str = ""
     """The command to run next, empty when nothing is left to do."""
+    advice: str = ""
+    """What a person can do about rows that the same request fails again, empty when there are none."""
     sandbox: bool = False

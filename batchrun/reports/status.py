@@ -9,9 +9,11 @@ from pathlib import Path
 
 from batchrun.lifecycle import budget, phases, verdicts
 from batchrun.lifecycle.policy import Policy
+from batchrun.lifecycle.retry import invalid, rows_to_ask
 from batchrun.lifecycle.state import Phase, Reason, RunState, SentBatch, Shard
 from batchrun.lifecycle.verdicts import Verdict
 from batchrun.reports.job import Need, ShardStatus, StatusReport
+from batchrun.safetext import plain
 from batchrun.units import format_duration, format_usd
 
 _GONE = (Reason.REPLACED, Reason.ABANDONED, Reason.LOST)
@@ -42,6 +44,7 @@ def status_report(
         max_cost_usd=policy.max_cost_usd,
         summary=state.collected.summary if state.collected else None,
         next=_next(state, verdict, command),
+        advice=_advice(state, verdict, command),
         sandbox=sandbox,
     )
 
@@ -66,8 +69,26 @@ def _word(state: RunState, verdict: Verdict) -> str:
 def _next(state: RunState, verdict: Verdict, command: str) -> str:
     if verdict in (Verdict.RUNNING, Verdict.NEW) or (verdict is Verdict.HELD and _active(state)):
         return command.format("run")
-    failed = verdict is Verdict.DONE and state.collected is not None and not state.collected.all_succeeded
-    return command.format("retry") if failed and not state.canceled else ""
+    if verdict is not Verdict.DONE or state.collected is None or state.canceled:
+        return ""
+    return command.format("retry") if rows_to_ask(state.collected.summary) else ""
+
+
+def _advice(state: RunState, verdict: Verdict, command: str) -> str:
+    """What helps where `retry` does not: the same bytes get the same refusal."""
+    if verdict is not Verdict.DONE or state.collected is None or state.canceled:
+        return ""
+    summary = state.collected.summary
+    if not (causes := invalid(summary.errors)):
+        return ""
+    row = plain(causes[0].example, 60)
+    advice = f"change the spec or the data (row {row}), then {command.format('run')}"
+    if paid := summary.succeeded:
+        them = "row that is" if paid == 1 else "rows that are"
+        advice += (
+            f"; another request asks the {paid:,} {them} answered anew, too ({format_usd(summary.cost_usd)})"
+        )
+    return advice
 
 
 def _active(state: RunState) -> bool:

@@ -10,7 +10,7 @@ from batchrun.cost.amounts import NO_REQUESTS
 from batchrun.errors import Problem
 from batchrun.lifecycle import budget
 from batchrun.lifecycle.policy import policy_of
-from batchrun.lifecycle.retry import rows_to_retry
+from batchrun.lifecycle.retry import invalid, rows_to_ask, rows_to_retry
 from batchrun.lifecycle.state import RunState, Shard
 from batchrun.model import Job, Json
 from batchrun.outputs.writers import check_installed
@@ -18,6 +18,7 @@ from batchrun.reports.plan import ExactSample, PlannedShard, PlanReport
 from batchrun.run.history import history, with_low
 from batchrun.run.prepare import Prepared, survey
 from batchrun.rundir.store import Store
+from batchrun.safetext import plain
 
 CountTokens = Callable[[Mapping[str, Json]], int]
 Refuse = Callable[[Sequence[Shard], RunState], None]
@@ -105,6 +106,11 @@ def _failed(state: RunState, job: Job, found: Prepared) -> Iterator[str]:
     if state.collected is None or edited:  # an edited request is new in every row
         return
     summary = state.collected.summary
-    if (failed := summary.records - summary.succeeded - again) > 0:
+    if (failed := rows_to_ask(summary) - again) > 0:
         rows, them = ("row", "it") if failed == 1 else ("rows", "them")
         yield f"{failed:,} {rows} failed; `batchrun retry` asks {them} again"
+    if causes := invalid(summary.errors):
+        count = sum(cause.count for cause in causes)
+        rows, them = ("row", "it") if count == 1 else ("rows", "them")
+        example = f"row {plain(causes[0].example, 60)}"
+        yield f"the API called {count:,} {rows} invalid; only a change of the spec or the data cures {them} ({example})"

@@ -78,12 +78,12 @@ def test_no_rows_are_nothing_to_do(bench: Bench) -> None:
 
 
 def test_rows_that_failed(bench: Bench) -> None:
-    wrong = {"type": "invalid_request_error", "message": "messages: too long"}
+    wrong = {"type": "billing_error", "message": "messages: too long"}
     bench.serve(results=[{"match": "word 2", "type": "errored", "error": wrong}])
     bench.job(rows=3)
     ran = bench.run("run", code=3)
     assert "batch  2 of 3 rows succeeded\n\n  failed      1 errored\n" in ran.stderr
-    assert "1 × invalid_request_error, e.g. row r2\n                messages: too long\n" in ran.stderr
+    assert "1 × billing_error, e.g. row r2\n                messages: too long\n" in ran.stderr
     assert ran.stderr.endswith("  next        batchrun retry batch.yaml\n")
     assert [r["status"] for r in bench.records()] == ["succeeded", "errored", "succeeded"]
     again = bench.run("run", code=3)

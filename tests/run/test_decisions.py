@@ -98,7 +98,7 @@ def test_what_is_submitted_again_stays_at_stake(bench: Bench) -> None:
 
 
 def test_retry_asks_only_for_what_failed(bench: Bench) -> None:
-    wrong = {"type": "invalid_request_error", "message": "no"}
+    wrong = {"type": "billing_error", "message": "no"}
     bench.serve(results=[{"match": "word [12]", "type": "errored", "error": wrong}])
     bench.go(code=3)
     bench.serve()
@@ -241,7 +241,7 @@ def test_a_deleted_batch_is_submitted_again_when_a_person_says_so(bench: Bench) 
 
 def test_a_state_from_before_a_retry_does_not_pass_for_done(bench: Bench) -> None:
     """The answer stands as that state left it; but more was sent since, and is still to be fetched."""
-    wrong = {"type": "invalid_request_error", "message": "no"}
+    wrong = {"type": "billing_error", "message": "no"}
     bench.serve(results=[{"match": "word 1", "type": "errored", "error": wrong}])
     bench.job(rows=2)
     bench.go(code=3)

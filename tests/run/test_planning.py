@@ -88,7 +88,7 @@ def test_rows_that_will_be_tried_again_come_on_top(bench: Bench) -> None:
 
 
 def test_rows_that_failed_for_good_are_left_to_retry(bench: Bench) -> None:
-    wrong = {"type": "invalid_request_error", "message": "no"}
+    wrong = {"type": "billing_error", "message": "no"}
     bench.serve(results=[{"match": "word [23]", "type": "errored", "error": wrong}])
     bench.go(code=3)
     left = ("2 rows failed; `batchrun retry` asks them again",)
