@@ -52,7 +52,7 @@ def command(
             exact=exact or 0,
             count_tokens=count_tokens,
             refuse=lambda shards, state: refuse_retired(
-                shards, loaded.retired, state, day_of(target.clockwork.now()), where=str(job.spec)
+                shards, loaded.retired, state, target.today(), where=str(job.spec)
             ),
         )
     if as_json:

@@ -88,7 +88,6 @@ def validate(
     """Load the spec and, unless told not to, make every row's request. Raises what is wrong with them."""
     from batchrun.outputs.writers import check_installed
     from batchrun.run.recall import begun_as
-    from batchrun.run.retired import day_of
     from batchrun.run.target import Target
 
     target = Target(config=config)
@@ -100,7 +99,7 @@ def validate(
     warnings = (*loaded.warnings, *loaded.retired)
     if spec_only:
         return Validated(loaded.job, None, warnings)
-    rows, more = check_rows(loaded.job, None if begun else day_of(target.clockwork.now()))
+    rows, more = check_rows(loaded.job, None if begun else target.today())
     return Validated(loaded.job, rows, (*warnings, *more))
 
 

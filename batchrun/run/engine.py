@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import assert_never
 
 from batchrun.cost.prices import PriceBook
@@ -69,15 +69,17 @@ class Engine:
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
         shield: Callable[[], AbstractContextManager[None]] = nullcontext,
+        today: date | None = None,
+        retired: Sequence[Problem] = (),
     ) -> None:
+        """`today` decides which models have retired; `retired` is what the spec's reader says of one that has."""
         self.job, self.store = job, store
         self._connect, self._observer = connect, observer
         self._clock, self._sleep, self._shield = clock, sleep, shield
         self._provider: Provider | None = None
         self.state = store.load() or RunState(job.name, job.spec.name, "anthropic", origin)
-        self.policy = replace(policy_of(job), retired=retired_of(self.state.shards, day_of(clock())))
-        self.retired: tuple[Problem, ...] = ()
-        """What the spec's reader says of a model that is not there any more."""
+        self._today, self._retired = today or day_of(clock()), retired
+        self.policy = replace(policy_of(job), retired=retired_of(self.state.shards, self._today))
         self.overwrite = False
         """Whether the caller lets the answer replace a file of somebody else."""
         store.refuse_older(self.state)
@@ -159,8 +161,7 @@ class Engine:
 
     def refuse_retired(self, shards: Sequence[Shard]) -> None:
         """Raise SpecError where one of `shards`, which would be sent, asks a model that is not there any more."""
-        today = day_of(self._clock())
-        refuse_retired(shards, self.retired, self.state, today, where=str(self.job.spec))
+        refuse_retired(shards, self._retired, self.state, self._today, where=str(self.job.spec))
 
     def now(self) -> float:
         """Seconds since the epoch, by the clock of this run."""

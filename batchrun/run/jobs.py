@@ -264,8 +264,9 @@ def at_work(
             clock=target.clockwork.now,
             sleep=target.clockwork.sleep,
             shield=shield,
+            today=target.today(),
+            retired=loaded.retired,
         )
-        engine.retired = loaded.retired
         _warn(observer, [priced(problem, engine.state) for problem in loaded.warnings])
         because = target.settings.origin("base_url") or "the default"
         check_identity(engine, target.origin, because, watched=target.watched)

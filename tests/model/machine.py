@@ -16,8 +16,9 @@ from batchrun.cost.amounts import Estimate
 from batchrun.errors import BatchrunError, ConfigError
 from batchrun.lifecycle import actions, events, transitions
 from batchrun.lifecycle.observer import Silent
-from batchrun.lifecycle.phases import live, pending, worth_retrying
+from batchrun.lifecycle.phases import live, pending
 from batchrun.lifecycle.policy import Policy, policy_of
+from batchrun.lifecycle.retry import shard_retryable
 from batchrun.lifecycle.state import ACTIVE, Phase, Reason, RunState, Shard
 from batchrun.model import Job, Timing
 from batchrun.providers.base import TryLater
@@ -159,7 +160,7 @@ class ModelEngine(Engine):
             for other in fetched:  # a later answer, or one that succeeded, has its own say
                 if other.id > shard.id or results[other.nonce] == SUCCEEDED:
                     keys -= keys_of(other.nonce) - (keys_of(shard.nonce) if other is shard else frozenset())
-            worth = results[shard.nonce] != SUCCEEDED if by_hand else worth_retrying(shard, self.policy)
+            worth = results[shard.nonce] != SUCCEEDED if by_hand else shard_retryable(shard, self.policy)
             if worth and keys:
                 new += self._cut(keys, self.model.size, shard.attempt + 1, made=new)
         return events.Retried(tuple(s.id for s in shards), tuple(new))
@@ -179,7 +180,7 @@ class ModelEngine(Engine):
             shards.append(Shard(f"{number:04d}", nonce_of(nonce, here), len(here), 9, "", bound, attempt))
         return tuple(shards)
 
-    def _collect(self) -> Iterator[events.Event]:
+    def _collect(self, job: Job) -> Iterator[events.Event]:
         self._about_to_replace(collected().output)
         yield events.Gathered(collected())
 
@@ -247,7 +248,7 @@ class Model:
                 assert until > NOW, "it waits for what is due"
                 yield Step(f"{(until - NOW) / 3600:g} hours pass", True, self._later(world, until - NOW))
             case _:
-                yield from self._each(world, type(action).__name__, lambda e: e._perform_all(action))
+                yield from self._each(world, type(action).__name__, lambda e: e.perform(action))
 
     def _people(self, world: World) -> Iterator[Step]:
         left, shards = world.left, world.state.shards
