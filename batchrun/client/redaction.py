@@ -41,7 +41,10 @@ def redacted(text: str, secret: str) -> str:
 
 
 def redacted_bytes(data: bytes, secret: str) -> bytes:
-    """The same for an answer, which is nearly always free of it."""
+    """The same for an answer, which is nearly always free of it. A secret that is shorter than what tells one is
+    left: it may well be a part of any word."""
+    if len(secret) < SHOWN:
+        return data
     text = data.decode("utf-8", "surrogateescape")
     found = redacted(text, secret)
     return data if found == text else found.encode("utf-8", "surrogateescape")
@@ -50,7 +53,7 @@ def redacted_bytes(data: bytes, secret: str) -> bytes:
 def redacted_pieces(pieces: Iterator[bytes], secret: str) -> Iterator[bytes]:
     """The same for lines that come in pieces, gigabytes of them: where the secret begins as it is, or in base64, the
     line is looked at as a whole."""
-    beginnings = _beginnings(secret)
+    beginnings = _beginnings(secret) if len(secret) >= SHOWN else ()
     held = b""
     for piece in pieces:
         held += piece

@@ -34,7 +34,7 @@ def command(
     """
     from batchrun.render import jsonout, text
     from batchrun.run.planning import plan, told_in_a_line
-    from batchrun.run.retired import day_of, refuse_retired
+    from batchrun.run.retired import refuse_retired
     from batchrun.run.target import Target, connection
     from batchrun.rundir.store import Store
 

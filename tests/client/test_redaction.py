@@ -99,6 +99,12 @@ def test_an_answer() -> None:
     assert redacted_bytes(b"\xff\x00 as it is", KEY) == b"\xff\x00 as it is"
 
 
+def test_an_answer_keeps_its_words_beside_a_short_secret() -> None:
+    body = b'{"type":"message_batch"}'
+    assert redacted_bytes(body, "key") == redacted_bytes(body, "batch") == body
+    assert list(redacted_pieces(iter([body]), "batch"))[-1] in body
+
+
 @pytest.mark.parametrize("size", [1, 7, 64, 100_000])
 def test_lines_in_pieces(size: int) -> None:
     lines = [
