@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -361,7 +362,7 @@ def test_damaged_newer_and_missing_state(bench: Bench) -> None:
     file.unlink()
     ran = bench.run("run", code=78)
     assert ran.stderr.startswith(
-        "error: the state file is missing, but shards or results of an earlier run are here\n"
+        "error: the state file is missing, but log.jsonl of an earlier run is here\n"
     )
     assert len(bench.ledger()) == 1
 
@@ -453,13 +454,17 @@ def test_rows_that_were_deleted_are_expanded_again(bench: Bench) -> None:
     assert len(bench.ledger()) == 1
 
 
-def test_results_without_state_and_shards(bench: Bench) -> None:
+@pytest.mark.parametrize("lost", [("shards",), ("shards", "results")], ids=" and ".join)
+def test_what_is_left_without_state_and_shards(lost: tuple[str, ...], bench: Bench) -> None:
     bench.job(rows=1)
     bench.go(code=0)
-    for name in ("state.json", "shards/0001.jsonl", "shards/0001.sent"):
-        (bench.run_folder() / name).unlink()
+    for name in lost:
+        shutil.rmtree(bench.run_folder() / name)
+    (bench.run_folder() / "state.json").unlink()
     ran = bench.run("run", code=78)
-    assert ran.stderr.startswith("error: the state file is missing, but shards or results of an earlier run")
+    assert ran.stderr.startswith(
+        "error: the state file is missing, but log.jsonl of an earlier run is here\n"
+    )
 
 
 def test_a_disk_that_is_full(bench: Bench) -> None:
