@@ -180,7 +180,7 @@ class Interrupted(BatchrunError):
 class ApiError(BatchrunError):
     """An answer of the API that is not a success, or no answer at all (`status` 0).
 
-    `type` and `error_code` are the API's own words (batches-api §3.4), `request_id` is what its
+    `type` and `error_code` are the API's own words (api-facts §3.4), `request_id` is what its
     support asks for, `retry_after` is in seconds, None where the server named no time. `transient`
     says that the same reading call may well succeed later.
     """

@@ -254,7 +254,7 @@ class RequestCounts:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The API's batch object (batches-api §2.7). `processing_status` is a plain string where the
+    """The API's batch object (api-facts §2.7). `processing_status` is a plain string where the
     API says a word we do not know; `raw` is the object as it came."""
 
     id: str
@@ -275,7 +275,7 @@ class Batch:
     @property
     def size(self) -> int | None:
         """How many requests it has; None where its counts do not tell. A batch that runs has requests that are
-        processing (batches-api §2.7), and none has none: gateways are known that count when it has ended."""
+        processing (api-facts §2.7), and none has none: gateways are known that count when it has ended."""
         counts = self.request_counts
         return counts.total if counts.processing or (self.ended and counts.total) else None
 
@@ -297,7 +297,7 @@ class ResultType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RequestError:
-    """Why one request failed: the inner error of the envelope (batches-api §2.8)."""
+    """Why one request failed: the inner error of the envelope (api-facts §2.8)."""
 
     type: str
     message: str
@@ -316,7 +316,7 @@ class Result(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as billed. `input_tokens` leaves out cache reads and writes (batches-api §2.9)."""
+    """Tokens as billed. `input_tokens` leaves out cache reads and writes (api-facts §2.9)."""
 
     input_tokens: int = 0
     output_tokens: int = 0

@@ -62,7 +62,7 @@ def format_duration(seconds: float) -> str:
 
 
 def format_size(count: int) -> str:
-    """`999 B`, `1.2 kB`, `240 MB`: decimal units, as the limits of the API are read (batches-api §5)."""
+    """`999 B`, `1.2 kB`, `240 MB`: decimal units, as the limits of the API are read (api-facts §5)."""
     units = ["B", "kB", "MB", "GB", "TB"]
     amount, unit = float(count), units.pop(0)
     while amount >= 999.5 and units:

@@ -158,14 +158,14 @@ def http(
 def api_error(
     status: int, type: str, message: str = "no", *, code: str | None = None, **headers: str
 ) -> bytes:
-    """A reply in the API's error envelope (batches-api §3.4)."""
+    """A reply in the API's error envelope (api-facts §3.4)."""
     details = {"details": {"error_code": code}} if code else {}
     error = {"type": type, "message": message, **details}
     return http({"type": "error", "error": error, "request_id": "req_1"}, status, more=headers)
 
 
 def batch_json(id: str = "msgbatch_1", status: str = "in_progress", **counts: int) -> dict[str, Any]:
-    """A message_batch as the wire has it (batches-api §2.7)."""
+    """A message_batch as the wire has it (api-facts §2.7)."""
     names = ("processing", "succeeded", "errored", "canceled", "expired")
     ended = status == "ended"
     return {

@@ -1,4 +1,4 @@
-"""Result lines as the API writes them (batches-api §2.8), for tests of everything that reads them."""
+"""Result lines as the API writes them (api-facts §2.8), for tests of everything that reads them."""
 
 from __future__ import annotations
 

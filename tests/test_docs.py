@@ -71,3 +71,34 @@ def test_what_a_page_links_to_is_there(page: Path) -> None:
 def test_the_index_has_every_page() -> None:
     listed = set(re.findall(r"\]\(([\w-]+\.md)\)", (DOCS / "README.md").read_text("utf-8")))
     assert listed == {page.name for page in DOCS.glob("*.md")} - {"README.md"}
+
+
+# ---- what the code cites -----------------------------------------------------------------------
+
+CITED = re.compile(r"\b(api-facts|design)((?:[,:]? (?:and )?§[0-9.]*[0-9]a?)+)")
+
+
+def sections(page: str) -> set[str]:
+    return set(
+        re.findall(r"^#+ ([0-9.]*[0-9]a?)\.? ", (DOCS / f"{page}.md").read_text("utf-8"), re.MULTILINE)
+    )
+
+
+def citations() -> set[tuple[str, str]]:
+    names = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split("\n")
+    kinds = (".py", ".json", ".md", ".example")
+    texts = [(ROOT / name).read_text("utf-8", "replace") for name in names if name.endswith(kinds)]
+    return {
+        (page, section)
+        for text in texts
+        for page, found in CITED.findall(text)
+        for section in re.findall(r"§([0-9.]*[0-9]a?)", found)
+    }
+
+
+def test_each_cited_section_is_a_heading() -> None:
+    cited = citations()
+    assert len(cited) > 20
+    assert [(page, section) for page, section in sorted(cited) if section not in sections(page)] == []

@@ -1,4 +1,4 @@
-"""Answers that are not a success → the error tree (batches-api §3.4). Pure: status, headers, body in."""
+"""Answers that are not a success → the error tree (api-facts §3.4). Pure: status, headers, body in."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NO_ANSWER_OF_THE_API = (
 )
 
 _SPEND_CAPS = {"enforced_spend_limit_reached", "contract_spend_limit_reached"}
-# The API's own words for money troubles under the plain type invalid_request_error (batches-api §3.2, §3.4).
+# The API's own words for money troubles under the plain type invalid_request_error (api-facts §3.2, §3.4).
 _SPENT = ("credit balance is too low", "you have reached your specified")
 _BILLING = (
     "only money or a higher limit helps: see the billing and limits pages of the console, then run it again"
@@ -66,7 +66,7 @@ def from_answer(
     in retry-after counts; `secret` is blotted out wherever the server repeats it.
 
     `type` is set only where the body is the API's own error envelope; so it tells an answer of the API from
-    one of a proxy on the way. `transient` follows x-should-retry, else the status (batches-api §1.2, §1.3).
+    one of a proxy on the way. `transient` follows x-should-retry, else the status (api-facts §1.2, §1.3).
     """
     body = redacted(body.decode("utf-8", "replace"), secret).encode()
     header_id = redacted(headers.get("request-id", ""), secret)
@@ -104,7 +104,7 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
 
 def created_nothing(error: ApiError) -> bool:
     """Whether a failed create certainly left no batch behind (design §4): nothing was sent, or the API itself
-    refused. A 413 often comes from the edge without the API's envelope (batches-api §3.1): it counts."""
+    refused. A 413 often comes from the edge without the API's envelope (api-facts §3.1): it counts."""
     if isinstance(error, ConnectionFailed):
         return not error.sent
     if isinstance(error, TooLarge):

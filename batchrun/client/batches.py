@@ -1,4 +1,4 @@
-"""`BatchesClient`: every call of the Message Batches API (batches-api §2), typed and streaming."""
+"""`BatchesClient`: every call of the Message Batches API (api-facts §2), typed and streaming."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ MAX_PAGE = 1000
 LIST_AGAIN = 5
 """So often a list is begun again without anything new on it."""
 _ID = re.compile(r"[\x21-\x7e]{1,256}")
-# What count_tokens takes of a request's params (batches-api §6).
+# What count_tokens takes of a request's params (api-facts §6).
 _COUNTED = frozenset(
     (
         "model",
@@ -69,7 +69,7 @@ class BatchesClient:
     follows no redirect, reads no netrc, and talks to the one origin only.
 
     Every call but create is repeated on transient errors, `max_retries` times: cancel, delete and the token
-    count change nothing when they are repeated (batches-api §1.4). Errors are the ApiError tree.
+    count change nothing when they are repeated (api-facts §1.4). Errors are the ApiError tree.
     """
 
     def __init__(
@@ -129,7 +129,7 @@ class BatchesClient:
     ) -> Batch:
         """Submit a batch: requests, or a JSONL file of them. Costs money.
 
-        The envelope is checked first and DataError raised (batches-api §2.1); a `Body` is sent as it is. One
+        The envelope is checked first and DataError raised (api-facts §2.1); a `Body` is sent as it is. One
         POST, never repeated: there is no idempotency key (§1.4). An ApiError for which
         `apierrors.created_nothing` is false may have left a batch behind; its hint says how to look.
         """
@@ -148,7 +148,7 @@ class BatchesClient:
         return batch
 
     def get(self, id: str) -> Batch:
-        """The batch. A 404 on one that this client has just created is waited out (batches-api §2.2)."""
+        """The batch. A 404 on one that this client has just created is waited out (api-facts §2.2)."""
         return self.poll(id).batch
 
     def list(self, limit: int = 20, before_id: str | None = None, after_id: str | None = None) -> BatchPage:
@@ -212,7 +212,7 @@ class BatchesClient:
         return path
 
     def cancel(self, id: str) -> Batch:
-        """Ask for the batch to end. What has been answered is kept, and paid for (batches-api §2.4)."""
+        """Ask for the batch to end. What has been answered is kept, and paid for (api-facts §2.4)."""
         try:
             return _read(self._call("POST", f"{_path(id)}/cancel"), wire.batch, id=id)
         except (BadRequest, Conflict) as error:
@@ -267,7 +267,7 @@ class BatchesClient:
         )
 
     def count_tokens(self, params: Mapping[str, object]) -> int:
-        """The input tokens of a request's `params`, an estimate. Free (batches-api §6)."""
+        """The input tokens of a request's `params`, an estimate. Free (api-facts §6)."""
         body = _json({name: value for name, value in params.items() if name in _COUNTED})
         return _read(self._call("POST", COUNT_TOKENS, body=body), wire.input_tokens)
 
@@ -388,7 +388,7 @@ def _one_cursor(before_id: str | None, after_id: str | None) -> None:
 
 
 def _checked(id: str) -> str:
-    """A batch id as it came; its format may change (batches-api §2.7), so only what cannot be one is refused.
+    """A batch id as it came; its format may change (api-facts §2.7), so only what cannot be one is refused.
     An empty one would turn `get` into `list`."""
     if not _ID.fullmatch(id) or id in {".", ".."}:
         raise UsageError(f"not a batch id: {plain(id, 60)!r}")

@@ -22,7 +22,7 @@ from batchrun.fs.confine import open_regular, without_links
 from batchrun.fs.files import disk_error
 
 MAX_REQUESTS = 100_000
-MAX_BYTES = 256_000_000  # the smaller reading of the API's "256 MB" (batches-api §5)
+MAX_BYTES = 256_000_000  # the smaller reading of the API's "256 MB" (api-facts §5)
 _PREFIX, _SUFFIX = b'{"requests":[', b"]}"
 # A socket write must end within the connect timeout, so one write must be small enough for a slow line.
 _PIECE = 1 << 16
@@ -71,7 +71,7 @@ class Upload:
         yield head + _SUFFIX
 
     def check(self) -> int:
-        """Hold the lines against the rules of the envelope (batches-api §2.1, §3.1) and return their number.
+        """Hold the lines against the rules of the envelope (api-facts §2.1, §3.1) and return their number.
 
         Raises DataError for the first line that breaks one.
         """

@@ -1,4 +1,4 @@
-"""Where the API is and who we are: base URL, credential, workspace, proxy, certificates (batches-api §1.1).
+"""Where the API is and who we are: base URL, credential, workspace, proxy, certificates (api-facts §1.1).
 
 All of it comes from arguments and the environment the caller passes in, never from a job spec (design §2).
 """
@@ -69,7 +69,7 @@ class Endpoint:
     def fingerprint(self, seen: Mapping[str, str]) -> str:
         """Who we are to the server; `seen` are response headers. Changes with key, workspace, organization.
 
-        A token is short-lived by nature (batches-api §1.1), so it counts only where the server does not say
+        A token is short-lived by nature (api-facts §1.1), so it counts only where the server does not say
         whose it is. Sixteen hexadecimal digits: enough to tell keys apart, and nothing to guess one from.
         """
         theirs = [seen.get(f"anthropic-{name}-id", "") for name in ("organization", "workspace")]

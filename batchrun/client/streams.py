@@ -34,7 +34,7 @@ def gunzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def split(chunks: Iterable[bytes], limit: int = MAX_LINE) -> Iterator[bytes]:
-    """Lines without their LF. LF bytes only: results carry CR, U+2028 and the like (batches-api §9, #1778).
+    """Lines without their LF. LF bytes only: results carry CR, U+2028 and the like (api-facts §9, #1778).
     The service sends no LF after the last line (§2.6). Raises ValueError for a line over `limit` bytes."""
     held: list[bytes] = []
     size = 0

@@ -12,13 +12,13 @@ from batchrun.model import Batch
 from batchrun.safetext import plain
 from batchrun.units import format_duration
 
-# Seconds a batch that we know may answer 404 (batches-api §2.2): just after create, or between polls.
+# Seconds a batch that we know may answer 404 (api-facts §2.2): just after create, or between polls.
 PATIENCE = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Polled:
-    """A batch, and in how many seconds the server would like to be asked again (batches-api §1.2)."""
+    """A batch, and in how many seconds the server would like to be asked again (api-facts §1.2)."""
 
     batch: Batch
     retry_after: float | None

@@ -1,4 +1,4 @@
-"""The API's JSON objects as values (batches-api §2). Every function raises ValueError, naming what is off."""
+"""The API's JSON objects as values (api-facts §2). Every function raises ValueError, naming what is off."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _COUNTS = ("processing", "succeeded", "errored", "canceled", "expired")
 
 
 def batch(value: Json, *, id: str | None = None) -> Batch:
-    """A `message_batch` object (batches-api §2.7); `id` is the batch that was asked for."""
+    """A `message_batch` object (api-facts §2.7); `id` is the batch that was asked for."""
     fields = _object(value, "the answer")
     if fields.get("type") != "message_batch":
         raise ValueError("the answer is not a message_batch")
@@ -34,7 +34,7 @@ def batch(value: Json, *, id: str | None = None) -> Batch:
 
 
 def page(value: Json) -> BatchPage:
-    """One page of a list (batches-api §2.3)."""
+    """One page of a list (api-facts §2.3)."""
     fields = _object(value, "the answer")
     data, has_more = fields.get("data"), fields.get("has_more")
     if not isinstance(data, list):
@@ -51,7 +51,7 @@ def page(value: Json) -> BatchPage:
 
 
 def deleted(value: Json, *, id: str) -> None:
-    """The record of a deletion (batches-api §2.5)."""
+    """The record of a deletion (api-facts §2.5)."""
     fields = _object(value, "the answer")
     if fields.get("type") != "message_batch_deleted":
         raise ValueError("the answer is not a message_batch_deleted")
@@ -60,7 +60,7 @@ def deleted(value: Json, *, id: str) -> None:
 
 
 def input_tokens(value: Json) -> int:
-    """The answer of count_tokens (batches-api §6)."""
+    """The answer of count_tokens (api-facts §6)."""
     count = _object(value, "the answer").get("input_tokens")
     if type(count) is not int or count < 0:
         raise ValueError("input_tokens is not a count")
@@ -68,7 +68,7 @@ def input_tokens(value: Json) -> int:
 
 
 def parse_time(text: str) -> datetime:
-    """A time of the API: `Z` or an offset, any fraction (batches-api §2.7); without either it is UTC."""
+    """A time of the API: `Z` or an offset, any fraction (api-facts §2.7); without either it is UTC."""
     try:
         moment = datetime.fromisoformat(text)
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

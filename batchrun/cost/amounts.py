@@ -101,7 +101,7 @@ class Cause:
     count: int
     example: str
     money: bool = False
-    """Payment cures it, not editing (batches-api §3.2)."""
+    """Payment cures it, not editing (api-facts §3.2)."""
 
 
 @dataclass(frozen=True, slots=True)

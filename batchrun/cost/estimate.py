@@ -8,13 +8,13 @@ How many tokens a text has, only the token-count endpoint knows (`plan --exact`)
   no text has more tokens than bytes, whatever its letters spell: base64, a genome, a cipher. What the service
   writes around a turn is shorter than the JSON around it. So a budget held with it is safe, and loose by a factor
   of four to five for prose; what the job's own answers took (`cost.history`) tells more.
-- Models from 4.7 on count about 30 % more tokens for the same text (batches-api §6), which raises *low*.
+- Models from 4.7 on count about 30 % more tokens for the same text (api-facts §6), which raises *low*.
 - Tools and structured output bring a system prompt of the service's own: up to 1,000 tokens each.
 - An image is scaled down first: never more than 5,000 tokens, and no more than one for each square of 28 pixels
   where its size is seen. A PDF is a picture of every page, up to 3,000 tokens, and the text on it: a token a
   byte of what draws it. Where its pages cannot be counted, the model's context window is the bound.
 - No request reads more than the model's context window; a longer one fails and costs nothing.
-- Output: `max_tokens` bounds it, thinking included (batches-api §4). *low* is a twentieth of it.
+- Output: `max_tokens` bounds it, thinking included (api-facts §4). *low* is a twentieth of it.
 - Web pages and searches, and documents named by id or URL, are not in the request's bytes. Such requests are
   counted as `open_ended`: *high* takes a full context window for them; a loop of server tools may read it
   more than once, and its fees come on top.

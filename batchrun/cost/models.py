@@ -13,7 +13,7 @@ from typing import Any
 from batchrun.cost.amounts import Rates
 
 OUTPUT_300K_BETA = "output-300k-2026-03-24"
-"""The beta header that lets a batch ask for up to 300,000 output tokens (batches-api §4)."""
+"""The beta header that lets a batch ask for up to 300,000 output tokens (api-facts §4)."""
 
 Version = tuple[int, int]
 
@@ -42,7 +42,7 @@ class Facts:
         return self.version >= (major, minor)
 
 
-# batches-api §7, "Gone", and what went before those. They are no longer in the table of models, but people still have their names.
+# api-facts §7, "Gone", and what went before those. They are no longer in the table of models, but people still have their names.
 _GONE: Mapping[tuple[str, Version], date] = {
     ("opus", (4, 1)): date(2026, 8, 5),
     ("opus", (4, 0)): date(2026, 6, 15),

@@ -1,6 +1,6 @@
 """What tokens cost in a batch. All rates are USD per million tokens *before* the batch discount.
 
-Facts from batches-api §7 and §4: a batch costs half of every token price, cache writes and reads included;
+Facts from api-facts §7 and §4: a batch costs half of every token price, cache writes and reads included;
 price bands go by the size of the whole prompt and hold for all of its tokens; `inference_geo: us` costs 1.1
 times as much from version 4.6 on; web searches are $10 per 1,000, and as no source says that batches discount
 them, they are counted in full; a refusal of category `cyber` before any output is free.
@@ -85,7 +85,7 @@ class PriceBook:
 
     def __call__(self, model: str) -> Price | None:
         """The price of `model`, or of the name that it is the dated form of: asking for `claude-haiku-4-5`
-        gets answers from `claude-haiku-4-5-20251001` (batches-api §2.9). None when nobody knows it."""
+        gets answers from `claude-haiku-4-5-20251001` (api-facts §2.9). None when nobody knows it."""
         price = self.known.get(model) or self.known.get(_undated(model))
         if price is None and (price := price_of(model)) is not None:
             self.known[model] = price

@@ -1,4 +1,4 @@
-"""What a message used, as numbers: tokens by kind, and searches (batches-api §2.9)."""
+"""What a message used, as numbers: tokens by kind, and searches (api-facts §2.9)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Tokens: TypeAlias = tuple[int, int, int, int, int]
 
 
 def usage_of(message: Mapping[str, Json]) -> Usage:
-    """The tokens of a Message object; every part of it may be absent or null (batches-api §2.9)."""
+    """The tokens of a Message object; every part of it may be absent or null (api-facts §2.9)."""
     return Usage(*tokens_of(message))
 
 
@@ -45,7 +45,7 @@ MOST_TOKENS = 1 << 40
 
 
 def searches_of(message: Mapping[str, Json]) -> int:
-    """Web searches the server ran for this message; each has a fee of its own (batches-api §4)."""
+    """Web searches the server ran for this message; each has a fee of its own (api-facts §4)."""
     usage = message.get("usage")
     tools = usage.get("server_tool_use") if isinstance(usage, dict) else None
     return _count(tools.get("web_search_requests")) if isinstance(tools, dict) else 0

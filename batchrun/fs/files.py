@@ -271,7 +271,7 @@ def file_fact(path: Path) -> FileFact:
 
 
 def lines(path: Path) -> Iterator[bytes]:
-    """The lines of a JSONL file without their LF; split on LF bytes only (batches-api §9, #1778)."""
+    """The lines of a JSONL file without their LF; split on LF bytes only (api-facts §9, #1778)."""
     try:
         with path.open("rb", buffering=CHUNK) as stream:
             for line in stream:

@@ -10,7 +10,7 @@ from batchrun.inputs.source import Record, Source
 
 
 def check_requests(records: Iterator[Record], source: Source, before: int) -> Iterator[Record]:
-    """`records` as they are. Raises DataError for one that is no request line (batches-api §2.1)."""
+    """`records` as they are. Raises DataError for one that is no request line (api-facts §2.1)."""
     for number, (line, values) in enumerate(records, before + 1):
         for key, kind, name in (("custom_id", str, "a string"), ("params", dict, "an object")):
             if key not in values:

@@ -18,10 +18,10 @@ from batchrun.inputs.gunzip import MAGIC, gunzip
 from batchrun.model import FileFact, Json
 
 LINE_LIMIT = 256_000_000
-"""Bytes of one line: as much as a whole batch may hold (batches-api §5)."""
+"""Bytes of one line: as much as a whole batch may hold (api-facts §5)."""
 
 TEXT_LIMIT = 64_000_000
-"""Bytes of one text file, characters of one CSV field: twice a Messages request (batches-api §5)."""
+"""Bytes of one text file, characters of one CSV field: twice a Messages request (api-facts §5)."""
 
 BLOCK = 1 << 16
 """Bytes read at a time. What is made of them (text takes up to four bytes a character) stays in the processor's

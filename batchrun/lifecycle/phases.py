@@ -12,7 +12,7 @@ from batchrun.lifecycle.state import ACTIVE, Phase, Reason, RunState, Shard
 from batchrun.units import DAY
 
 RETENTION = 29 * DAY
-"""How long results can be fetched, from the batch's creation (batches-api §2.6)."""
+"""How long results can be fetched, from the batch's creation (api-facts §2.6)."""
 
 ASK_AFTER = 7 * DAY
 """How old a batch is whose results nobody serves when a person is asked: three weeks before they are gone."""
@@ -73,7 +73,7 @@ def cancelable(shard: Shard) -> bool:
 
 
 def overdue(shard: Shard, policy: Policy, now: float) -> bool:
-    """Whether a batch runs longer than the spec waits; a batch ends by 24 h (batches-api §5)."""
+    """Whether a batch runs longer than the spec waits; a batch ends by 24 h (api-facts §5)."""
     if shard.phase is not Phase.SUBMITTED or shard.batch is None:
         return False
     return age(shard, now) > policy.timing.poll_timeout

@@ -16,7 +16,7 @@ from batchrun.lifecycle.state import RunState, Shard
 from batchrun.model import RequestError, Result, ResultType
 
 RETRYABLE = frozenset({"api_error", "overloaded_error", "rate_limit_error", "timeout_error"})
-"""Errors of a row that sending it again may cure (batches-api §3.5)."""
+"""Errors of a row that sending it again may cure (api-facts §3.5)."""
 
 INVALID = frozenset(
     {
@@ -27,21 +27,21 @@ INVALID = frozenset(
         "request_too_large",
     }
 )
-"""Errors of a row that the same request meets again (batches-api §3.5), unless payment is what they ask for."""
+"""Errors of a row that the same request meets again (api-facts §3.5), unless payment is what they ask for."""
 
 _MONEY = re.compile(r"credit balance|api usage limits|spend limit", re.IGNORECASE)
 
 
 def money_error(error: RequestError | None) -> bool:
     """Whether payment cures this error, not editing: sent again only once a person has acted. The API also
-    says so as an `invalid_request_error` (batches-api §3.2, §3.4)."""
+    says so as an `invalid_request_error` (api-facts §3.2, §3.4)."""
     if error is None:
         return False
     return error.type == "billing_error" or _MONEY.search(error.message) is not None
 
 
 def row_retryable(result: Result, *, canceled_by_user: bool) -> bool:
-    """Whether a run sends the same request again by itself (batches-api §3.5, design §4)."""
+    """Whether a run sends the same request again by itself (api-facts §3.5, design §4)."""
     match result.type:
         case ResultType.SUCCEEDED:
             return False

@@ -7,7 +7,7 @@ import re
 PDF = "application/pdf"
 JPEG, PNG, GIF, WEBP = "image/jpeg", "image/png", "image/gif", "image/webp"
 IMAGES = (JPEG, PNG, GIF, WEBP)
-"""The images that the API takes (batches-api §3.2a)."""
+"""The images that the API takes (api-facts §3.2a)."""
 
 NAMES = {
     JPEG: "a JPEG",

@@ -171,7 +171,7 @@ def _answered(
 
 def _contents(message: Mapping[str, Any]) -> tuple[str, list[Record], bool]:
     """The text blocks in one string, without thinking; the calls of the user's own tools; and whether any
-    of it is not as the API writes it (batches-api §2.9)."""
+    of it is not as the API writes it (api-facts §2.9)."""
     texts: list[str] = []
     calls: list[Record] = []
     content = message.get("content")
@@ -193,7 +193,7 @@ def _contents(message: Mapping[str, Any]) -> tuple[str, list[Record], bool]:
 
 
 def _refusal(message: Mapping[str, Json]) -> str:
-    """`refusal`, with the category where the API names one (batches-api §2.9)."""
+    """`refusal`, with the category where the API names one (api-facts §2.9)."""
     details = message.get("stop_details")
     category = details.get("category") if isinstance(details, dict) else None
     return f"refusal: {category}" if isinstance(category, str) else "refusal"

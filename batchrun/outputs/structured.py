@@ -63,7 +63,7 @@ def _constant(node: Node) -> Json:
 
 
 def schema_in(params: Mapping[str, Json]) -> Json:
-    """`output_config.format.schema` (batches-api §4), or None."""
+    """`output_config.format.schema` (api-facts §4), or None."""
     config = params.get("output_config")
     form = config.get("format") if isinstance(config, dict) else None
     if not isinstance(form, dict) or form.get("type") != "json_schema":

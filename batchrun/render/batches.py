@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from batchrun.model import Batch, RequestCounts
 from batchrun.safetext import plain
 
-_RETENTION = timedelta(days=29)  # from creation (batches-api §2.6)
+_RETENTION = timedelta(days=29)  # from creation (api-facts §2.6)
 _ROW = "{:<33}  {:<11}  {:<16}  {:>10}"
 HEADER = _ROW.format("ID", "STATUS", "CREATED (UTC)", "REQUESTS")
 

@@ -17,7 +17,7 @@ INVENTED = "(sandbox: invented answers)"
 class ShardStatus:
     """Where one shard is. `age` is for how long its batch has been under way, `took` for how long it was;
     `ends_in` is when the API gives up on what it has not processed; `kept_for` how long the API still keeps
-    results that we have not fetched (batches-api §2.6: 29 days from creation)."""
+    results that we have not fetched (api-facts §2.6: 29 days from creation)."""
 
     id: str
     phase: str

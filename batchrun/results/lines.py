@@ -1,4 +1,4 @@
-"""Result lines of the API → `Result`, and what they add up to (batches-api §2.8, §2.9)."""
+"""Result lines of the API → `Result`, and what they add up to (api-facts §2.8, §2.9)."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def loads(line: bytes) -> Any:
 
 
 def _error(envelope: Json) -> RequestError:
-    """The inner error of an envelope, or a flat error (batches-api §2.8). A failed request is never worth
+    """The inner error of an envelope, or a flat error (api-facts §2.8). A failed request is never worth
     losing a whole shard: whatever else stands there is kept as text."""
     if not isinstance(envelope, dict):
         return RequestError("unknown_error", _text(envelope))

@@ -76,7 +76,7 @@ _MISSING = ("id without a result", "ids without a result")
 
 
 class _IdCheck:
-    """Every id of the shard once, and no other. Holds the shard's ids: at most 100,000 (batches-api §5)."""
+    """Every id of the shard once, and no other. Holds the shard's ids: at most 100,000 (api-facts §5)."""
 
     def __init__(self, ids: Iterable[str]) -> None:
         self._expected = frozenset(ids)

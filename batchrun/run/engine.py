@@ -360,7 +360,7 @@ class Engine:
         return events.Unseen(shard.id, self._clock(), self._next_poll(error.after), str(error), missing)
 
     def _next_poll(self, hint: float | None) -> float:
-        """The server's hint is a minimum (batches-api §1.2)."""
+        """The server's hint is a minimum (api-facts §1.2)."""
         return self._clock() + max(self.job.timing.poll_interval, hint or 0.0)
 
     def _retry(self, shards: tuple[Shard, ...]) -> Iterator[Event]:

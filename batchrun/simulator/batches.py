@@ -120,7 +120,7 @@ class Batches:
     def page(
         self, limit: int, after: str | None, before: str | None, *, lag: float = 0.0
     ) -> tuple[list[Record], bool]:
-        """Batches, newest first: those right after or right before a cursor (batches-api §2.3).
+        """Batches, newest first: those right after or right before a cursor (api-facts §2.3).
 
         `lag`: leave out what was created in the last so many seconds.
         """

@@ -1,4 +1,4 @@
-"""The calls of the API, one function each: a Call in, a Reply out (batches-api §2, §6)."""
+"""The calls of the API, one function each: a Call in, a Reply out (api-facts §2, §6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The models the simulator knows, from the packaged facts, and what each one refuses (batches-api §4, §7)."""
+"""The models the simulator knows, from the packaged facts, and what each one refuses (api-facts §4, §7)."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Model:
 
     @property
     def tokens_per_byte(self) -> float:
-        """From 4.7 on the same text counts about 30 % more tokens (batches-api §6)."""
+        """From 4.7 on the same text counts about 30 % more tokens (api-facts §6)."""
         return 0.25 * (1.3 if self.generation >= (4, 7) else 1.0)
 
     @property

@@ -1,4 +1,4 @@
-"""What the API finds wrong with one request when it runs it (batches-api §1.1, §3.2, §3.3, §4).
+"""What the API finds wrong with one request when it runs it (api-facts §1.1, §3.2, §3.3, §4).
 
 Written apart from the client's own checks on purpose: the two were read from the same facts by different
 eyes, and where they disagree a test fails.
@@ -93,7 +93,7 @@ def check(params: dict[str, Any], setting: Setting) -> Model:
 
 
 def check_countable(params: dict[str, Any], today: date) -> Model:
-    """The same for a body of count_tokens, which takes less (batches-api §6)."""
+    """The same for a body of count_tokens, which takes less (api-facts §6)."""
     for name in params:
         if name not in _COUNTABLE:
             raise ParamFault(f"{name}: Extra inputs are not permitted")

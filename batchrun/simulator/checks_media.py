@@ -1,4 +1,4 @@
-"""Images and PDFs as the service sees them: by their bytes (batches-api §3.2a)."""
+"""Images and PDFs as the service sees them: by their bytes (api-facts §3.2a)."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class ParamFault(Exception):
 
 
 def check_messages(params: Mapping[str, Any], *, newest: bool) -> None:
-    """Raises ParamFault. `newest`: the rules of version 2026-10-21 hold as well (batches-api §1.1)."""
+    """Raises ParamFault. `newest`: the rules of version 2026-10-21 hold as well (api-facts §1.1)."""
     if "messages" not in params:
         raise ParamFault("messages: Field required")
     messages = params["messages"]

@@ -1,4 +1,4 @@
-"""The part of JSON Schema that structured output takes (batches-api §3.2a)."""
+"""The part of JSON Schema that structured output takes (api-facts §3.2a)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts that say nothing, and begun answers that end in a blank (batches-api §3.2a)."""
+"""Texts that say nothing, and begun answers that end in a blank (api-facts §3.2a)."""
 
 from __future__ import annotations
 

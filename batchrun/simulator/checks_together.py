@@ -1,4 +1,4 @@
-"""What a request may not hold together, and how many breakpoints it may have (batches-api §3.2a)."""
+"""What a request may not hold together, and how many breakpoints it may have (api-facts §3.2a)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tools by name, and that each call has its result in the turn behind it (batches-api §3.2a)."""
+"""Tools by name, and that each call has its result in the turn behind it (api-facts §3.2a)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The body of a create call: split into request lines and checked, one request at a time.
 
-The server checks the envelope at once and each request's params only when it runs it (batches-api §2.1);
+The server checks the envelope at once and each request's params only when it runs it (api-facts §2.1);
 the messages are those of §3.1. A body holds up to 100,000 requests in 256 MB, so the object tree of the
 whole is never built: pieces are cut where one request ends and the next begins, and each piece is parsed
 alone. That the pieces are valid proves the cut; where one is not, a slower reader finds the true borders.
@@ -39,7 +39,7 @@ class Contents:
 
 
 def split(body: Path, lines: BinaryIO, *, max_requests: int = 100_000) -> Contents:
-    """Write each request of `body` as a line of `lines`. Raises Refused, in the words of batches-api §3.1."""
+    """Write each request of `body` as a line of `lines`. Raises Refused, in the words of api-facts §3.1."""
     if not body.stat().st_size:
         raise not_json("empty body")
     try:

@@ -16,8 +16,8 @@ class Options:
     `process_seconds`: how long a batch runs. Requests are worked off evenly over that time, in order, so
     that a batch of more than 24 hours expires with a part done, and a cancelled one keeps what was done.
     `cancel_seconds`: how long a batch stays `canceling`.
-    `retry_after`: the polling hint on a batch in progress (batches-api §1.2); None sends none.
-    `partial_counts`: let the counts move while the batch runs (batches-api §2.7 knows both modes).
+    `retry_after`: the polling hint on a batch in progress (api-facts §1.2); None sends none.
+    `partial_counts`: let the counts move while the batch runs (api-facts §2.7 knows both modes).
     `foreign_results_url`: an origin to put into `results_url` instead of the simulator's own.
     `today`: the day by which models are deprecated and retired, whatever the clock says; default that of the table of
     models that comes with batchrun.

@@ -1,4 +1,4 @@
-"""The facts of one batch, where the clock puts it, and how the API shows it (batches-api §2.7)."""
+"""The facts of one batch, where the clock puts it, and how the API shows it (api-facts §2.7)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from batchrun.model import Json, ProcessingStatus, RequestCounts
 
 DAY = 24 * 3600.0
-RETENTION = 29 * DAY  # counted from created_at (batches-api §2.6)
+RETENTION = 29 * DAY  # counted from created_at (api-facts §2.6)
 
 
 @dataclass(frozen=True, slots=True)

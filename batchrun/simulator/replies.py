@@ -26,7 +26,7 @@ ERROR_TYPES = {
     504: "timeout_error",
     529: "overloaded_error",
 }
-"""The `type` that goes with a status (batches-api §3.4); `api_error` where none is listed."""
+"""The `type` that goes with a status (api-facts §3.4); `api_error` where none is listed."""
 
 
 @dataclass(slots=True)
@@ -47,7 +47,7 @@ class Reply:
 
 
 class Refused(Exception):
-    """The API says no; becomes the error envelope of batches-api §3.4."""
+    """The API says no; becomes the error envelope of api-facts §3.4."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Which call of the API an HTTP request is (batches-api §2, §6)."""
+"""Which call of the API an HTTP request is (api-facts §2, §6)."""
 
 from __future__ import annotations
 

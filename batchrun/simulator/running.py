@@ -1,7 +1,7 @@
 """Working off a batch: each request to its result line, once, streamed.
 
 First the answers, in request order: what became of each request that was run. Then the results: the same
-lines and those of the requests that were not, shuffled, since the API promises no order (batches-api §2.6).
+lines and those of the requests that were not, shuffled, since the API promises no order (api-facts §2.6).
 The shuffle depends on the batch id alone, so it is the same each time.
 """
 
@@ -120,7 +120,7 @@ class _Answering:
 
 
 def _errored(type: str, message: str, request_id: str | None = None) -> tuple[ResultType, dict[str, Json]]:
-    """The error sits in an envelope of its own (batches-api §2.8)."""
+    """The error sits in an envelope of its own (api-facts §2.8)."""
     whole = envelope(type, message, request_id, details={"error_visibility": "user_facing"})
     return ResultType.ERRORED, {"type": "errored", "error": whole}
 

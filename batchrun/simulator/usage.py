@@ -1,4 +1,4 @@
-"""Tokens: how many a request takes in, and which of them the prompt cache holds (batches-api §2.9, §4)."""
+"""Tokens: how many a request takes in, and which of them the prompt cache holds (api-facts §2.9, §4)."""
 
 from __future__ import annotations
 

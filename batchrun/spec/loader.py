@@ -56,7 +56,7 @@ _LONGEST = 1000 * units.DAY
 """Seconds; a clock of the operating system takes no more than some centuries, and no batch waits for years."""
 
 _BETA_NOTES = {
-    # batches-api §1.1, §4: these headers do nothing any more.
+    # api-facts §1.1, §4: these headers do nothing any more.
     "message-batches-2024-09-24": "is obsolete: batches need no beta header",
     "files-api-2025-04-14": "is not needed any more: the Files API is generally available",
 }

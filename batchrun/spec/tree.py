@@ -20,7 +20,7 @@ from batchrun.spec.yamldoc import Document
 from batchrun.templates.compiled import compile_template
 
 MAX_FILE = 10 << 20
-"""Bytes of a `$file`. One request may not be larger than some tens of MB in all (batches-api §5)."""
+"""Bytes of a `$file`. One request may not be larger than some tens of MB in all (api-facts §5)."""
 
 _PASSTHROUGH = "passthrough"
 

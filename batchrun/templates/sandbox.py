@@ -26,7 +26,7 @@ FUEL = 1_000_000
 """Steps that one rendering may take; a long prompt takes some hundreds. The engine counts a long text as many."""
 
 MAX_TEXT = 64_000_000
-"""Characters that one rendering may put out; no request may be as long (batches-api §5)."""
+"""Characters that one rendering may put out; no request may be as long (api-facts §5)."""
 
 MAX_VALUES = 256_000_000
 """Bytes that the values of one rendering may grow to at a time."""

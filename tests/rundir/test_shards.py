@@ -216,7 +216,7 @@ def test_custom_ids(tmp_path: Path) -> None:
     (shard,) = cut(requests, limited(), tmp_path)
     ids = list(custom_ids(tmp_path / "0001.jsonl"))
     assert ids == [f"{r.key.hex()}-{shard.nonce}" for r in requests]
-    assert all(re.fullmatch("[a-zA-Z0-9_-]{1,64}", name) for name in ids)  # batches-api §5
+    assert all(re.fullmatch("[a-zA-Z0-9_-]{1,64}", name) for name in ids)  # api-facts §5
 
 
 def test_a_shard_knows_how_it_is_sent(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """What the API would refuse in a request's `params`, found before 100,000 rows wait a day for it.
 
-The service checks `params` only when it runs a request (batches-api §3.2), so every rule here is one that
+The service checks `params` only when it runs a request (api-facts §3.2), so every rule here is one that
 would otherwise become an `errored` line per row. Facts that differ by model come from `models`; a model we
 do not know is held against the general rules only. Values known per row only are DYNAMIC and always pass.
 """
@@ -58,7 +58,7 @@ def check(
 # ---- keys --------------------------------------------------------------------------------------
 
 REFUSED: Mapping[str, tuple[str, str]] = {
-    # batches-api §3.3, §3.2. Key → what is wrong, what to do.
+    # api-facts §3.3, §3.2. Key → what is wrong, what to do.
     "stream": ("batches never stream", "take it out"),
     "speed": ("fast mode does not work in batches", "take it out"),
     "store": ("stored threads do not work in batches", "take it out"),
@@ -83,7 +83,7 @@ _KNOWN = (
     " mcp_servers context_management fallback_credit_token"
 )
 KNOWN: Final = frozenset(_KNOWN.split())
-"""batches-api §4, the sampling parameters of §1.1, and the two that need a beta."""
+"""api-facts §4, the sampling parameters of §1.1, and the two that need a beta."""
 
 
 def unknown_keys(params: Mapping[str, object]) -> list[str]:
@@ -172,7 +172,7 @@ _ALWAYS_THINK = {"fable": (0, 0), "mythos": (0, 0), "opus": (5, 5), "sonnet": (5
 
 
 def _thinking(call: Call) -> Iterator[ParamProblem]:
-    """batches-api §4, "Thinking"."""
+    """api-facts §4, "Thinking"."""
     thinking, facts = call.params.get("thinking"), call.facts
     if not isinstance(thinking, Mapping):
         return
@@ -223,7 +223,7 @@ _ACCEPTED_AS_DEFAULT: Mapping[str, Callable[[float], bool]] = {
 
 
 def _sampling(call: Call) -> Iterator[ParamProblem]:
-    """batches-api §1.1: gone in 2026-10-21, and before that fixed to the default from 4.7 on."""
+    """api-facts §1.1: gone in 2026-10-21, and before that fixed to the default from 4.7 on."""
     for key, is_default in _ACCEPTED_AS_DEFAULT.items():
         if key not in call.params:
             continue

@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 from batchrun.cost.models import Facts
 
 STRICT_VERSION = "2026-10-21"
-"""The `anthropic-version` that took away the parameters named in batches-api §1.1."""
+"""The `anthropic-version` that took away the parameters named in api-facts §1.1."""
 
 
 def dotted(steps: tuple[str | int, ...]) -> str:

@@ -1,4 +1,4 @@
-"""Turns and their blocks: their shape, and what people bring from other services (batches-api §3.2a)."""
+"""Turns and their blocks: their shape, and what people bring from other services (api-facts §3.2a)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from batchrun.requests.params.walk import nested
 from batchrun.safetext import plain
 
 MAX_MESSAGES = 100_000
-"""In one request (batches-api §4)."""
+"""In one request (api-facts §4)."""
 
 ROLES = ("user", "assistant", "system")
 _ROLE_HINTS = {

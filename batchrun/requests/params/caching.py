@@ -1,4 +1,4 @@
-"""Cache breakpoints: how many, and in which order of lifetimes (batches-api §3.2a)."""
+"""Cache breakpoints: how many, and in which order of lifetimes (api-facts §3.2a)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one version of the API, or the newer models, refuse inside turns (batches-api §1.1, §4)."""
+"""What one version of the API, or the newer models, refuse inside turns (api-facts §1.1, §4)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def removed(call: Call) -> Iterator[ParamProblem]:
 
 
 def _strict_blocks(blocks: list[object], role: object, path: Steps) -> Iterator[ParamProblem]:
-    """batches-api §1.1: what 2026-10-21 refuses inside turns."""
+    """api-facts §1.1: what 2026-10-21 refuses inside turns."""
     for index, block in enumerate(blocks):
         if not isinstance(block, Mapping):
             continue
@@ -37,7 +37,7 @@ def _strict_blocks(blocks: list[object], role: object, path: Steps) -> Iterator[
 
 
 def prefill(call: Call) -> Iterator[ParamProblem]:
-    """batches-api §4: a last turn of the assistant's is refused from 4.6 on."""
+    """api-facts §4: a last turn of the assistant's is refused from 4.6 on."""
     if call.facts is None or not call.facts.since(4, 6):
         return
     if (answer := begun_answer(call)) is not None:

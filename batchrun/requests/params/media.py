@@ -1,4 +1,4 @@
-"""The bytes of images and PDFs against what is said of them (batches-api §3.2a).
+"""The bytes of images and PDFs against what is said of them (api-facts §3.2a).
 
 Messages begin with a verb: what they are said of is the file where there is one, else the value's path.
 """

@@ -1,4 +1,4 @@
-"""Parameters that are right one by one, and refused together (batches-api §3.2a)."""
+"""Parameters that are right one by one, and refused together (api-facts §3.2a)."""
 
 from __future__ import annotations
 

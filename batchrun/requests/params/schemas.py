@@ -1,5 +1,5 @@
 """JSON Schemas of the request: slips in any of them, and the subset that structured output takes
-(batches-api §3.2a)."""
+(api-facts §3.2a)."""
 
 from __future__ import annotations
 

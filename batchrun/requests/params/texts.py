@@ -1,4 +1,4 @@
-"""Texts that may not be empty, and begun answers that may not end in white space (batches-api §3.2a)."""
+"""Texts that may not be empty, and begun answers that may not end in white space (api-facts §3.2a)."""
 
 from __future__ import annotations
 

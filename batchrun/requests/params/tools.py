@@ -1,4 +1,4 @@
-"""Tools: their names, the choice among them, and that each call has its result (batches-api §3.2a)."""
+"""Tools: their names, the choice among them, and that each call has its result (api-facts §3.2a)."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _input_schema(schema: Mapping[str, object], path: Steps) -> Iterator[ParamPr
 
 
 def tool_choice(call: Call) -> Iterator[ParamProblem]:
-    """batches-api §4, "Forced tools"; a tool that is asked for has to be there."""
+    """api-facts §4, "Forced tools"; a tool that is asked for has to be there."""
     choice, facts, given = call.params.get("tool_choice"), call.facts, call.params.get("tools")
     if not isinstance(choice, Mapping):
         return

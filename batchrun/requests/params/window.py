@@ -1,4 +1,4 @@
-"""Requests longer than what the model reads at a time (batches-api §3.2a)."""
+"""Requests longer than what the model reads at a time (api-facts §3.2a)."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def lines(turn: Turn) -> Reply:
 
 
 def _joined(found: Iterator[bytes]) -> Iterator[bytes]:
-    """With LF between lines only: the service sends none after the last (batches-api §2.6)."""
+    """With LF between lines only: the service sends none after the last (api-facts §2.6)."""
     for nth, line in enumerate(found):
         yield b"\n" + line if nth else line
 
