@@ -141,6 +141,15 @@ def write_atomic(path: Path, data: bytes, *, mode: int = FILE_MODE) -> None:
         stream.write(data)
 
 
+def keep_out_of_git(folder: Path) -> None:
+    """Let git ignore what is in `folder`, unless something there says already what it is to do. Fails never: it
+    guards from a commit by mistake, and nothing rests on it."""
+    path = folder / ".gitignore"
+    with suppress(OSError, CannotCreate, DiskError):
+        if not os.path.lexists(path):
+            write_atomic(path, b"*\n")
+
+
 def write_volatile(path: Path, data: bytes) -> None:
     """Replace `path` by `data` without waiting for the disk: for what can be made again. Raises DiskError."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")

@@ -7,6 +7,7 @@
                     results/       immutable result lines, proven complete
                     hooks.json     what hooks were told of (`hooks.notify`)
                     log.jsonl      for people; never read back for decisions
+    .batchrun/.gitignore           so that no state is committed by mistake
 
 Sandbox runs have a folder of their own, `.batchrun/@sandbox/`, so that no invented answer is ever taken
 for a paid one. None of these folders may be a link: what lies where a link leads is not ours to write.
@@ -203,6 +204,7 @@ class Store:
         try:
             for folder in self._parts:
                 files.make_private_dir(folder)
+            files.keep_out_of_git(self._folders[0])
             yield
         finally:
             self._lock = None

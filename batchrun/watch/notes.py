@@ -23,7 +23,7 @@ from batchrun import jsonbytes
 from batchrun.codec import decode, encode
 from batchrun.errors import BatchrunError, Locked
 from batchrun.fs.confine import open_regular
-from batchrun.fs.files import disk_error, make_private_dir, write_volatile
+from batchrun.fs.files import disk_error, keep_out_of_git, make_private_dir, write_volatile
 from batchrun.fs.permissions import open_file
 from batchrun.rundir.store import refuse_foreign_folders, runs_folder
 from batchrun.specnames import JOB_NAME
@@ -153,6 +153,7 @@ class Notes:
         if not folder.is_dir():
             refuse_foreign_folders(self._above)
             make_private_dir(folder)
+            keep_out_of_git(self._above[0])
 
 
 def _age(path: Path, now: float) -> float:

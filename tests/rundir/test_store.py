@@ -201,6 +201,47 @@ def test_a_sandbox_that_is_a_link(tmp_path: Path) -> None:
         Store(tmp_path, "job", sandbox=True).load()
 
 
+# ---- git
+
+
+@pytest.mark.parametrize("sandbox", [False, True])
+@pytest.mark.parametrize("made_before", [False, True])
+def test_git_sees_nothing_of_a_run(tmp_path: Path, sandbox: bool, made_before: bool) -> None:
+    if made_before:
+        runs_folder(tmp_path).mkdir(mode=0o700)
+    saved(Store(tmp_path, "job", sandbox=sandbox), RunState("job", "batch.yaml", "anthropic", "x"))
+    assert (tmp_path / ".batchrun" / ".gitignore").read_bytes() == b"*\n"
+    subprocess.run(["git", "init", "-q", "."], cwd=tmp_path, check=True)
+    (tmp_path / "batch.yaml").touch()
+    seen = subprocess.run(["git", "status", "--porcelain"], cwd=tmp_path, capture_output=True, check=True)
+    assert seen.stdout == b"?? batch.yaml\n"
+
+
+def test_what_git_was_told_stays(tmp_path: Path, store: Store) -> None:
+    ours = runs_folder(tmp_path) / ".gitignore"
+    ours.parent.mkdir(mode=0o700)
+    ours.write_text("!state.json\n")
+    with store.locked():
+        pass
+    assert ours.read_text() == "!state.json\n"
+
+
+def test_nothing_is_written_where_a_link_leads(tmp_path: Path, store: Store) -> None:
+    ours = runs_folder(tmp_path) / ".gitignore"
+    ours.parent.mkdir(mode=0o700)
+    ours.symlink_to(tmp_path / "elsewhere")
+    with store.locked():
+        pass
+    assert ours.is_symlink() and not (tmp_path / "elsewhere").exists()
+
+
+def test_a_run_goes_on_where_it_cannot_be_written(tmp_path: Path, store: Store) -> None:
+    (runs_folder(tmp_path) / f"..gitignore.{os.getpid()}.part").mkdir(parents=True, mode=0o700)
+    with store.locked():
+        pass
+    assert not (runs_folder(tmp_path) / ".gitignore").exists()
+
+
 def test_a_folder_that_is_a_file(tmp_path: Path, store: Store) -> None:
     (tmp_path / ".batchrun").touch()
     with pytest.raises(ConfigError) as caught, store.locked():
