@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import shutil
+import stat
 import subprocess
 import sys
 import sysconfig
@@ -100,6 +101,31 @@ def test_the_units_belong_together() -> None:
     assert watched == unit("batchrun-tick.service")["Service"]["ReadWritePaths"]
     (line,) = (s for s in (DEPLOY / "sysusers.conf").read_text().splitlines() if not s.startswith("#"))
     assert shlex.split(line)[1] == unit("batchrun-watch.service")["Service"]["User"]
+
+
+NAMES_THE_MODE = ("docs/deploy.md", "examples/deploy/batchrun-watch.service")
+
+
+def test_nobody_moves_away_the_state_of_a_dropped_folder(tmp_path: Path) -> None:
+    """Whoever may drop a spec may rename what lies beside it, unless the folder has the sticky bit."""
+    folder = unit("batchrun-watch.service")["Service"]["ReadWritePaths"]
+    (line,) = (
+        s
+        for s in (ROOT / NAMES_THE_MODE[0]).read_text().splitlines()
+        if s.startswith("sudo install -d -o batchrun")
+    )
+    command = shlex.split(line)
+    assert command[-1] == folder
+    mode = command[command.index("-m") + 1]
+    made = tmp_path / "incoming"
+    subprocess.run(["install", "-d", "-m", mode, made], check=True)
+    assert stat.S_IMODE(made.stat().st_mode) == stat.S_ISVTX | stat.S_ISGID | stat.S_IRWXU | stat.S_IRWXG
+    files = [*(ROOT / "docs").glob("*.md"), *(path for path in DEPLOY.iterdir() if path.is_file())]
+    named = {
+        (path.name, mode) for path in files for mode in re.findall(r"\b[0-7]?[0-7]770\b", path.read_text())
+    }
+    assert {(Path(name).name, mode) for name in NAMES_THE_MODE} <= named
+    assert [place for place in named if not int(place[1], 8) & stat.S_ISVTX] == []
 
 
 def test_the_key_comes_as_a_credential(bench: Bench, tmp_path: Path) -> None:
