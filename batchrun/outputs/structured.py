@@ -123,7 +123,7 @@ def _validator(schema: Any, steps: _Steps) -> Validator:
     if _names(schema, "patternProperties"):
         # Python's `re` looks these up, here and for `additionalProperties`, and may take for ever.
         raise ValueError("`patternProperties` is not supported")
-    keywords = {**kind.VALIDATORS, "pattern": _pattern, "uniqueItems": _unique_items}
+    keywords = {**kind.VALIDATORS, "pattern": _pattern, "uniqueItems": unique_items}
     counted = {name: steps.counting(keyword) for name, keyword in keywords.items()}
     # An empty registry: a $ref to the web is never fetched.
     return _with_keywords(kind, counted)(schema, registry=Registry())
@@ -135,7 +135,7 @@ def _refuse_what_is_no_schema(kind: type[Validator], schema: Json) -> None:
     from jsonschema.validators import validator_for
 
     meta = validator_for(kind.META_SCHEMA, default=kind)
-    bounded = _with_keywords(meta, {"uniqueItems": _unique_items})
+    bounded = _with_keywords(meta, {"uniqueItems": unique_items})
     for error in bounded(kind.META_SCHEMA, format_checker=meta.FORMAT_CHECKER).iter_errors(schema):
         raise SchemaError.create_from(error)
 
@@ -175,7 +175,7 @@ class _Steps:
         return apply
 
 
-def _unique_items(
+def unique_items(
     _validator: object, unique: object, answer: Json, _schema: object
 ) -> Iterator[ValidationError]:
     """Python's own compares each with each where the items do not sort."""

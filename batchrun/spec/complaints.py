@@ -15,6 +15,7 @@ from jsonschema import Draft7Validator, ValidationError
 from jsonschema.validators import extend
 
 from batchrun.model import Json
+from batchrun.outputs.structured import unique_items
 from batchrun.requests.params import REFUSED
 from batchrun.spec.faults import Faults, Steps
 from batchrun.spec.wording import (
@@ -42,7 +43,7 @@ MAX_LISTED = 16  # known keys in a hint; all of the top level are
 def validator_for(schema: Schema) -> Any:
     """A validator to use many times: building one takes longer than a spec does."""
     checker = Draft7Validator.TYPE_CHECKER.redefine("integer", lambda _, value: is_type(value, "integer"))
-    keywords = {"anyOf": _any_of(schema)}
+    keywords = {"anyOf": _any_of(schema), "uniqueItems": unique_items}
     # Without "$schema": it would make jsonschema's `evolve` fall back to the class it names.
     plain = {key: value for key, value in schema.items() if key != "$schema"}
     return extend(Draft7Validator, keywords, type_checker=checker)(plain)  # type: ignore[no-untyped-call]
@@ -127,6 +128,10 @@ class Complaints:
                 self._unknown_keys(list(error.schema["properties"]), error.instance, steps)
             case "required":
                 self._missing_keys(error, steps)
+            case "type" if not steps and isinstance(error.instance, str | int | float):
+                # Not what it says: a file that is no spec may have come here by a link, and be another's.
+                what = "a string" if isinstance(error.instance, str) else "a number or a flag"
+                self._faults.at_value(steps, f"must be a mapping, not {what}")
             case _:
                 self._faults.at_value(steps, *_about_value(error))
 
