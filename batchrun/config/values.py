@@ -73,6 +73,7 @@ KEYS = (
     Key("watch.jobs", Kind.WORKERS, "how many jobs are advanced at once"),
     Key("watch.memory", Kind.SIZE, "the most that one job's process may take"),
     Key("watch.time_limit", Kind.DURATION, "when a job's process that is silent is stopped"),
+    Key("watch.shared", Kind.FLAG, "whether jobs may begin where others could move the state away"),
     Key("hooks.timeout", Kind.DURATION, "how long a hook may take"),
     Key("hooks.tries", Kind.COUNT, "how many runs try a hook that fails"),
     Key("hooks.secret_file", Kind.PATH, "signs what is posted (HMAC-SHA256)"),
@@ -117,6 +118,7 @@ class Config:
     watch_jobs: int = 4
     watch_memory: int = 4_000_000_000
     watch_time_limit: float = 1800.0
+    watch_shared: bool = False
     hooks_timeout: float = 30.0
     hooks_tries: int = 3
     hooks_secret_file: Path | None = None

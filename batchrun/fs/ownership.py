@@ -28,11 +28,25 @@ def fault_of(found: os.stat_result) -> str:
     """What is wrong with whom it belongs to and who may write to it, or ""."""
     if found.st_uid not in (os.geteuid(), 0):
         return "belongs to another user"
+    who = open_to(found)
+    return f"can be written by {who}" if who else ""
+
+
+def open_to(found: os.stat_result) -> str:
+    """Who but its owner may write to it: "everybody", "its group" or ""."""
     if found.st_mode & stat.S_IWOTH:
-        return "can be written by everybody"
-    if found.st_mode & stat.S_IWGRP and not _is_private_group(found.st_gid):
-        return "can be written by its group"
-    return ""
+        return "everybody"
+    return "its group" if found.st_mode & stat.S_IWGRP and not _is_private_group(found.st_gid) else ""
+
+
+def movers(folder: Path) -> str:
+    """Who else could rename what lies in `folder`, as `open_to` says it. With the sticky bit nobody; of what is not
+    there nothing is said."""
+    try:
+        found = folder.stat()
+    except OSError:
+        return ""
+    return "" if found.st_mode & stat.S_ISVTX else open_to(found)
 
 
 def fault_of_secret(

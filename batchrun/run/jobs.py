@@ -38,6 +38,7 @@ from batchrun.run.outputplace import guard_output
 from batchrun.run.preflight import Consent, allow_first_spend, check_identity
 from batchrun.run.recall import begun_as, load_or_recall
 from batchrun.run.retired import priced
+from batchrun.run.sharing import keep_state_in_place
 from batchrun.run.target import Target, connection
 from batchrun.rundir.store import Store
 from batchrun.spec.loader import Loaded
@@ -163,6 +164,7 @@ def advance(
             error.note = rescued(engine)
             raise
         _warn(observer, loaded.retired)
+        keep_state_in_place(engine, target)
         allow_first_spend(engine, consent)
         engine.run(wait=wait, patient=patient)
         # What was lost on its way, and would be sent again, asks a model that retired meanwhile.

@@ -25,16 +25,20 @@ Consent: TypeAlias = Callable[[RunState], bool]
 
 def allow_first_spend(engine: Engine, consent: Consent | None = None) -> None:
     """Raise NeedsPerson when this is a first spend that neither a budget nor a person allows."""
-    state = engine.state
-    if _in_sandbox(engine) or engine.policy.max_cost_usd is not None or state.canceled:
+    if engine.policy.max_cost_usd is not None or not is_first_spend(engine):
         return
-    if phases.began(state) or all(s.phase is not Phase.PLANNED for s in state.shards):
-        return
-    if not (consent and consent(state)):
+    if not (consent and consent(engine.state)):
         raise NeedsPerson(
             "the spec sets no budget, and this would be the job's first spend; nothing was submitted",
             hint="set limits.max_cost_usd, or allow it with `batchrun run --yes`; batchrun plan shows the cost",
         )
+
+
+def is_first_spend(engine: Engine) -> bool:
+    """Whether nothing of the job was ever sent, and something is about to be paid for."""
+    state = engine.state
+    planned = any(shard.phase is Phase.PLANNED for shard in state.shards)
+    return planned and not (_in_sandbox(engine) or state.canceled or phases.began(state))
 
 
 # ---- the run directory -------------------------------------------------------------------------

@@ -30,10 +30,11 @@ _PUT_OFF = (Standing.NEEDS_PERSON, Standing.BROKEN, Standing.TROUBLE)
 """How a pass may end under one `terms` and otherwise under another."""
 
 
-def terms(settings: Settings) -> str:
-    """A digest of what the operator allows a job: budgets, roots, memory, first spends."""
+def terms(settings: Settings, movers: str = "") -> str:
+    """A digest of what the operator allows a job: budgets, roots, memory, first spends; `movers` could move the
+    state away."""
     config = settings.config and replace(settings.config, origins={})
-    allowed = (settings.yes, settings.roots, settings.memory, config)
+    allowed = (settings.yes, settings.roots, settings.memory, config, movers)
     return hashlib.sha256(repr(allowed).encode("utf-8", "replace")).hexdigest()[:16]
 
 

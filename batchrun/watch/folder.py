@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from batchrun.errors import BatchrunError, ExitCode
 from batchrun.fs.confine import open_regular, without_links
 from batchrun.fs.files import read_whole, signature, unchanged
+from batchrun.fs.ownership import movers
 from batchrun.inputs.find import find
 from batchrun.model import InputSpec, Place, Signature
 from batchrun.specnames import job_name
@@ -56,7 +57,8 @@ class Folder:
     ) -> None:
         self.shown, self.path, self._only = shown, shown.absolute(), only
         self.settings = replace(settings, in_place=True, settle=0.0) if only else settings
-        self.terms = due.terms(self.settings)
+        self._movers = movers(self.path)
+        self.terms = due.terms(self.settings, self._movers)
         self.notes = Notes(self.path.resolve(), sandbox=settings.sandbox)
         self.entries: dict[str, Entry] = {}
         self.worst: int = ExitCode.OK
@@ -75,6 +77,8 @@ class Folder:
         except OSError as error:
             self._lost(error)
             return
+        if self._movers != (now_movers := movers(self.path)):
+            self._movers, self.terms = now_movers, due.terms(self.settings, now_movers)
         if self._gone:
             self._gone = False
             self.tell("folder_back", "the folder is back")

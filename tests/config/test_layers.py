@@ -50,6 +50,7 @@ rescan = "20s"
 jobs = 2
 memory = "1GiB"
 time_limit = "1h"
+shared = true
 [hooks]
 timeout = "5s"
 tries = 2
@@ -97,14 +98,15 @@ def test_every_key() -> None:
         watch_jobs=2,
         watch_memory=1 << 30,
         watch_time_limit=3600.0,
+        watch_shared=True,
         hooks_timeout=5.0,
         hooks_tries=2,
         hooks_secret_file=Path("/run/credentials/x/hmac"),
         hooks_keep_key=True,
-        on_done=(hook("29:9", "echo", "done"), hook("29:35", post="https://example.com/hook?x=1")),
+        on_done=(hook("30:9", "echo", "done"), hook("30:35", post="https://example.com/hook?x=1")),
         on_rows_failed=(),
-        on_needs_person=(hook("31:1", "mail", "ops"),),
-        on_failed=(hook("33:1", post="http://127.0.0.1:8080/x"),),
+        on_needs_person=(hook("32:1", "mail", "ops"),),
+        on_failed=(hook("34:1", post="http://127.0.0.1:8080/x"),),
     )
     assert set(config.origins) == {key.name for key in KEYS}
     assert config.origin("budget.job_usd") == "/srv/batchrun.toml:8:11"
@@ -213,6 +215,7 @@ def test_every_key_but_hooks_has_a_variable() -> None:
         "BATCHRUN_WATCH_JOBS": "1",
         "BATCHRUN_WATCH_MEMORY": "0B",
         "BATCHRUN_WATCH_TIME_LIMIT": "1m",
+        "BATCHRUN_WATCH_SHARED": "true",
         "BATCHRUN_HOOKS_TIMEOUT": "1s",
         "BATCHRUN_HOOKS_TRIES": "9",
         "BATCHRUN_HOOKS_SECRET_FILE": "/s",
@@ -239,6 +242,7 @@ def test_every_key_but_hooks_has_a_variable() -> None:
         watch_jobs=1,
         watch_memory=0,
         watch_time_limit=60.0,
+        watch_shared=True,
         hooks_timeout=1.0,
         hooks_tries=9,
         hooks_secret_file=Path("/s"),
@@ -295,7 +299,7 @@ def test_the_first_layer_wins() -> None:
     config = resolve(layers)
     assert (config.roots, config.hooks_tries, config.hooks_timeout) == ((Path("f"),), 2, 5.0)
     assert [config.origin(n).rpartition("/")[2] for n in ("roots", "hooks.tries", "hooks.timeout")] == [
-        "--root", "BATCHRUN_HOOKS_TRIES", "batchrun.toml:24:11",
+        "--root", "BATCHRUN_HOOKS_TRIES", "batchrun.toml:25:11",
     ]  # fmt: skip
 
 
