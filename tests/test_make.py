@@ -168,7 +168,7 @@ def test_data_that_is_gone(made: Made) -> None:
 
 
 def test_rows_that_failed_stop_make_until_they_are_tried_again(made: Made) -> None:
-    error = {"type": "invalid_request_error", "message": "no"}
+    error = {"type": "billing_error", "message": "no"}
     made.bench.serve(results=[{"match": "word 2", "type": "errored", "error": error}])
     for _ in range(2):
         process = made.start()

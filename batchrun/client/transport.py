@@ -218,7 +218,7 @@ class Transport:
         with suppress(orjson.JSONDecodeError):
             return Answer(orjson.loads(told), headers, request_id)
         # Out here, the decoder's error is not the context of ours: it holds the whole text.
-        start = plain(told[:2000].decode("utf-8", "replace"), 200)
+        start = plain(redacted(told[:2000].decode("utf-8", "replace"), self._to.secret), 200)
         raise self._bad(f"an answer that is not JSON: {start!r}" if start else "an empty answer", request_id)
 
     def _timely(self, response: requests.Response) -> Iterator[bytes]:

@@ -110,6 +110,7 @@ def command(
         - create: {strangers: {requests: 3, before: 1, after: 1}}
         - create: {skew: -5}  # a server whose clock is behind
         - list: {lag: 5}  # seconds
+        - list: {newest: 2}  # the list ends after so many
         - list: {refuse: 2}  # then the port is closed for so long
         - any: {reset: {reply: half}, every: 3, times: 0}  # every third call
         - any: {stall: {seconds: 90, at: body}}

@@ -10,7 +10,6 @@ import errno
 import glob
 import hashlib
 import os
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -245,6 +244,8 @@ def settle(part: Path, path: Path) -> None:
 def clock_of(folder: Path) -> float:
     """What the clock of the file system says, in seconds since the epoch: a file server has one of its own, and the
     times of its files are by that. Ours where nothing can be written into `folder`."""
+    import tempfile  # seldom needed, and long to import
+
     with suppress(OSError), tempfile.TemporaryFile(dir=folder) as stream:
         return os.fstat(stream.fileno()).st_mtime
     return time.time()

@@ -324,7 +324,7 @@ def test_a_file_of_somebody_else(bench: Bench) -> None:
     bench.write("out/answers.jsonl", "mine\n")
     ran = bench.run("run", code=73)
     assert ran.stderr.startswith("error: out/answers.jsonl was changed since batchrun wrote it; nothing was")
-    assert bench.run("retry", "batch.yaml", code=73).stderr == ran.stderr
+    assert ran.stderr.startswith(bench.run("retry", "batch.yaml", code=73).stderr)
     assert bench.output.read_text() == "mine\n"
 
 

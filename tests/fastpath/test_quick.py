@@ -115,7 +115,7 @@ def test_settings_that_are_wrong_are_told_as_ever(bench: Bench, name: str, text:
 
 
 def test_rows_that_failed_keep_their_exit_code_and_hint(bench: Bench) -> None:
-    wrong = {"type": "invalid_request_error", "message": "no"}
+    wrong = {"type": "billing_error", "message": "no"}
     bench.serve(results=[{"match": "word 2", "type": "errored", "error": wrong}])
     bench.job(rows=2)
     bench.run("run", code=3)
@@ -265,7 +265,9 @@ def test_a_spec_that_became_wrong(bench: Bench) -> None:
     bench.job(rows=1)
     bench.run("run", "--no-wait", code=75)
     bench.job(output={"path": "out/answers.docx"})
-    assert run_without_trace(bench).code == 65
+    before = bench.listing().keys()
+    assert bench.run("run", code=65).stderr.startswith("error: ")
+    assert bench.listing().keys() == before  # it looked how the batch is, and no more
     assert bench.state().shards[0].phase == "submitted"
 
 

@@ -122,7 +122,7 @@ def test_a_new_answer_is_news(bench: Told) -> None:
 
 
 def test_rows_that_failed(bench: Told) -> None:
-    bench.serve(results=[{"match": "word 2", "error": {"type": "invalid_request_error", "message": "No"}}])
+    bench.serve(results=[{"match": "word 2", "error": {"type": "billing_error", "message": "No"}}])
     bench.listen()
     bench.job(rows=3)
     bench.now(code=3)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -17,7 +19,13 @@ from batchrun.spec import load
 
 KEYS = Path(__file__).with_name("keys.json")
 DAY = date(2026, 11, 22)
-PNG = bytes(range(256))
+PNG = b"".join(
+    struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    for kind, data in (
+        (b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)), (b"IDAT", b"x\x9cc`\x00\x00\x00\x02\x00\x01"), (b"IEND", b""),
+    )
+)  # fmt: skip
+PNG = b"\x89PNG\r\n\x1a\n" + PNG
 
 
 @dataclass(frozen=True)
@@ -98,7 +106,7 @@ _LOGIC = (
 )  # fmt: skip
 _SCHEMA = {
     "type": "object",
-    "properties": {"z": {"type": "number", "maximum": 1e20}, "a": {"enum": ["b", "a", 1e-7]}},
+    "properties": {"z": {"type": "number", "enum": [1e20, 0]}, "a": {"enum": ["b", "a", 1e-7]}},
     "required": ["z", "a"], "additionalProperties": False,
 }  # fmt: skip
 _TOOLS = [
@@ -137,7 +145,7 @@ def goldens() -> Iterator[Golden]:
     yield Golden("texts of a table", "is {{ text }} and {{ text }}", _csv(*TEXTS))
     yield Golden(
         "texts of a table, by a plain condition",
-        "{% if id == '2' %}x{% else %}{{ text|upper }}{% endif %}",
+        "is {% if id == '2' %}x{% else %}{{ text|upper }}{% endif %}",
         _csv(*TEXTS),
     )
     yield Golden(
@@ -165,7 +173,7 @@ def goldens() -> Iterator[Golden]:
         "sampling",
         "{{ text }}",
         _csv("a"),
-        {"temperature": 1e-5, "top_p": 0.95, "stop_sequences": ["\n\n", "END é"]},
+        {"temperature": 1e-5, "stop_sequences": ["\n\nX", "END é"]},
     )
     yield Golden("sampling of whole floats", "{{ text }}", _csv("a"), {"temperature": 1.0})
     blocks = [

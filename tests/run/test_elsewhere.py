@@ -141,7 +141,7 @@ def test_what_a_job_tries_again_is_its_own(bench: Bench) -> None:
             {
                 "match": "word 2",
                 "type": "errored",
-                "error": {"type": "invalid_request_error", "message": "No"},
+                "error": {"type": "billing_error", "message": "No"},
             }
         ]
     )

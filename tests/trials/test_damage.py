@@ -24,7 +24,7 @@ pytestmark = pytest.mark.trials
 DONE = Scenario("done, rows added", rows=4, before=[(RUN, None), 6], spec=SHARDS)
 PLANNED = Scenario("planned", before=[(RUN, before("run/engine.py", "yield events.SubmitStarted("))])
 RUNNING = Scenario("running", before=[(NO_WAIT, None)], seconds=40)
-UNCOLLECTED = Scenario("fetched", before=[(RUN, before("run/engine.py", "refuse_foreign(self.job, "))])
+UNCOLLECTED = Scenario("fetched", before=[(RUN, before("run/engine.py", "refuse_foreign(job, self.state"))])
 FAILED = Scenario(
     "a row failed",
     before=[(RUN, None)],

@@ -43,7 +43,7 @@ def newest(turn: Turn) -> Reply:
         data = orjson.loads(reply.body)["data"][: turn.told["newest"]]
         last = data[-1]["id"] if data else None
         ends = {"first_id": data[0]["id"] if data else None, "last_id": last}
-        reply.body = orjson.dumps({"data": data, "has_more": False, **ends})
+        reply.body = jsonbytes.dumps({"data": data, "has_more": False, **ends})
     return reply
 
 

@@ -72,7 +72,7 @@ def _foreign(line: bytes) -> list[bytes]:
 
 def _reworded(line: bytes) -> bytes:
     """The same result in other bytes."""
-    return orjson.dumps(orjson.loads(line) | {"again": True})
+    return jsonbytes.dumps(orjson.loads(line) | {"again": True})
 
 
 def _separators(line: bytes) -> list[bytes]:
